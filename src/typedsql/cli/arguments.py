@@ -1,0 +1,117 @@
+"""From ``name=value`` on the command line to the types a generated function takes."""
+
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Union
+from uuid import UUID
+
+import msgspec
+
+from typedsql.cli.invocation import WrongUsage
+
+_AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+_TYPE_NAMES: Mapping[object, str] = {
+    bool: "true or false",
+    bytes: r"bytes in hexadecimal, such as \x00ff",
+    datetime: "a time with its zone, such as 2026-01-31T12:00:00Z",
+    Decimal: "a number",
+    int: "an integer",
+    str: "text",
+    UUID: "a UUID",
+}
+
+
+def parse_arguments(
+    name: str, parameters: Mapping[str, Any], words: Sequence[str]
+) -> dict[str, Any]:
+    """Convert each ``key=value`` by the annotation of the parameter it names.
+
+    An optional parameter may be left out or empty: it is None then. Lists and documents
+    are JSON. Raises WrongUsage naming every parameter that is missing, unknown, repeated
+    or of the wrong type, and its type; never a value.
+    """
+    given: dict[str, str] = {}
+    problems: list[str] = []
+    for word in words:
+        key, separator, value = word.partition("=")
+        if not separator:
+            problems.append("a parameter is written name=value")
+        elif key not in parameters:
+            problems.append(f"it has no parameter {key}")
+        elif key in given:
+            problems.append(f"{key} is given twice")
+        else:
+            given[key] = value
+    converted: dict[str, Any] = {}
+    for key, annotation in parameters.items():
+        optional, kind = _without_none(annotation)
+        if key not in given and not optional:
+            problems.append(f"{key} is missing ({_type_name(kind)})")
+        elif key not in given or (optional and given[key] == ""):
+            converted[key] = None
+        else:
+            try:
+                converted[key] = _convert(given[key], kind)
+            except (msgspec.MsgspecError, ValueError):
+                problems.append(f"{key} must be {_type_name(kind)}")
+    if problems:
+        takes = ", ".join(parameters) or "none"
+        raise WrongUsage(f"{name}: {'; '.join(problems)} (parameters: {takes})")
+    return converted
+
+
+def _convert(text: str, kind: Any) -> object:
+    if kind is str:
+        return text
+    if kind is int and _INTEGER.fullmatch(text) is None:
+        raise ValueError("not an integer")  # msgspec would take 1e3 and 1.0 for one
+    if kind is bytes:
+        return bytes.fromhex(text.removeprefix("\\x").removeprefix("0x"))
+    if _is_json(kind):
+        return msgspec.json.decode(text.encode(), type=_strict(kind))
+    return msgspec.convert(text, _strict(kind), strict=False)
+
+
+def _is_json(kind: Any) -> bool:
+    return typing.get_origin(kind) is not None or kind in (dict, list, object, Any)
+
+
+def _without_none(annotation: Any) -> tuple[bool, Any]:
+    """Whether None is allowed, and the type without it."""
+    if typing.get_origin(annotation) not in (Union, types.UnionType):
+        return False, annotation
+    members = typing.get_args(annotation)
+    rest = [member for member in members if member is not types.NoneType]
+    return len(rest) < len(members), rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007
+
+
+def _strict(kind: Any) -> Any:
+    """The type as msgspec shall check it: no time without a zone, lists for sequences."""
+    if kind is datetime:
+        return _AWARE
+    if kind is object:
+        return Any
+    optional, inner = _without_none(kind)
+    if optional:
+        return _strict(inner) | None
+    if typing.get_origin(kind) in (list, Sequence):
+        return list[_strict(typing.get_args(kind)[0])]  # type: ignore[misc]
+    return kind
+
+
+def _type_name(kind: Any) -> str:
+    if kind in _TYPE_NAMES:
+        return _TYPE_NAMES[kind]
+    if typing.get_origin(kind) in (list, Sequence):
+        optional, inner = _without_none(typing.get_args(kind)[0])
+        return f"a JSON list, each {_type_name(inner)}" + (" or null" if optional else "")
+    if typing.get_origin(kind) is dict:
+        return "a JSON object"
+    return "JSON"

@@ -1,0 +1,225 @@
+"""What every command shares: where to connect, how to fail, what goes to which stream."""
+
+import asyncio
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar, cast
+
+import msgspec
+import typer
+
+from typedsql.cli.output import discard, show
+from typedsql.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    Error,
+    MigrationMismatch,
+    StatementDrift,
+)
+from typedsql.project import Project
+
+if TYPE_CHECKING:
+    from typedsql.settings import ConnectionTarget
+
+T = TypeVar("T")
+
+FINDINGS = 1
+"""Exit code: the command ran, and what it looked at or did is not in order."""
+UNABLE = 2
+"""Exit code: wrong usage, or the command could not begin."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+SIGNALLED = 128
+"""Added to the number of a signal that ended the command, as shells do."""
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Connect here; others on this machine can see it: prefer DATABASE_URL.",
+        show_default=False,
+    ),
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Write one JSON document, and nothing else.", show_default=False),
+]
+
+
+class WrongUsage(ConfigurationError):
+    """The command line asks for something that does not exist or cannot be."""
+
+
+class Terminated(BaseException):
+    """A signal asked the process to end; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Globals(msgspec.Struct, frozen=True):
+    """Options given before the command."""
+
+    url: str | None
+    debug: bool
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """One command on its way."""
+
+    project: Project
+    url: str | None
+    debug: bool
+    json: bool
+
+    @classmethod
+    def of(
+        cls,
+        context: typer.Context,
+        project: Project,
+        url: str | None,
+        debug: bool,
+        json: bool = False,
+    ) -> "Invocation":
+        """Options after the command win over those before it."""
+        before: Globals = context.find_root().obj
+        # An empty URL, of an unset variable, is refused later: it must not mean another one.
+        chosen = before.url if url is None else url
+        return cls(project=project, url=chosen, debug=debug or before.debug, json=json)
+
+    def target(self) -> "ConnectionTarget":
+        """Where to connect. Says so on stderr where it is the embedded server by default."""
+        from typedsql.settings import resolve_target
+
+        target = resolve_target(self.url, project=self.project.name, embedded_default=True)
+        if target.source.startswith("embedded"):
+            say(
+                "Nothing says where the database is (DATABASE_URL, POSTGRES_*, SUPABASE_*): "
+                f"using the embedded server in {target.embedded_dir}"
+            )
+        return target
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run a command's work to its end, or end the process with a sentence and a code."""
+        try:
+            return _run_in_loop(work)
+        except typer.Exit:
+            raise
+        except Error as failure:
+            message, code = str(failure), exit_code(failure)
+            caught: BaseException = failure
+        except KeyboardInterrupt as failure:
+            message, code, caught = "interrupted", INTERRUPTED, failure
+        except Terminated as failure:
+            message, caught = f"ended by {signal.Signals(failure.number).name}", failure
+            code = SIGNALLED + failure.number
+        except ModuleNotFoundError as failure:
+            message = (
+                f"this command needs the package {failure.name}: "
+                f"pip install '{self.project.name}[tools]'"
+            )
+            code, caught = UNABLE, failure
+        except BrokenPipeError:
+            raise  # The reader has seen enough; typer ends quietly.
+        except Exception as failure:
+            # The text of an unexpected exception may hold anything; its type does not.
+            message = f"unexpected {type(failure).__name__}: run it with --debug and report that"
+            code, caught = UNABLE, failure
+        if self.debug:
+            say("".join(traceback.format_exception(caught)).rstrip())
+        say(f"Error: {message}")
+        raise typer.Exit(code)
+
+    def write_json(self, value: object) -> None:
+        """The command's one JSON document: decimals as strings, times in ISO 8601."""
+        show(msgspec.json.encode(value, enc_hook=str).decode())
+
+
+def exit_code(failure: Error) -> int:
+    """Whether the job failed, or could not even begin."""
+    unable = (ConfigurationError, ConnectionFailed, MigrationMismatch, StatementDrift)
+    return UNABLE if isinstance(failure, unable) else FINDINGS
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; stdout is for what was asked for.
+
+    Where stderr is closed, full or no longer read, the work goes on untold.
+    """
+    try:
+        typer.echo(line, err=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person is at this end; a stream that was closed beforehand is None."""
+    return cast("TextIO | None", stream) is not None and stream.isatty()
+
+
+def _run_in_loop(work: Callable[[], Awaitable[T]]) -> T:
+    async def main() -> T:
+        with _ended_by_signals():
+            return await work()
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+@contextmanager
+def _ended_by_signals() -> Generator[None]:
+    """Let the work clean up on SIGTERM and SIGHUP, as it does on Ctrl-C.
+
+    Unhandled they would end the process at once, and leave an embedded server running. A
+    second one still does; one that is ignored, by nohup for example, stays ignored.
+
+    Raises:
+        Terminated: one of them came.
+    """
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    came: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        came.append(number)
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    handled = [
+        number
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None))
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if came:
+            raise Terminated(came[0]) from None
+        raise
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed."""
+    if sys.platform == "win32":
+        return None
+    try:
+        uvloop = import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

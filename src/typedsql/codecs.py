@@ -1,0 +1,89 @@
+"""How values cross the wire where the driver's own way loses something.
+
+numeric travels as text with `decimal.Decimal` as the decoder: faster than the driver's
+binary codec, and a value too large for PostgreSQL is refused instead of stored as 0
+(Decimal("1E131072") through the binary codec). json and jsonb are handed on as bytes, so
+that each column is decoded once, straight to its declared type.
+
+On a connection with these codecs COPY of records with numeric columns does not work, and
+an anonymous record that contains a numeric cannot be read; the analysis refuses both.
+"""
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    import asyncpg
+
+JSONB_VERSION = b"\x01"
+"""First byte of every jsonb value on the wire (jsonb_send and jsonb_recv)."""
+
+_NON_FINITE = (b"null", b"NaN", b"Infinity")
+_encode_document = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def encode_numeric(value: object) -> str:
+    """Text of an exact number; refuses floats, strings and booleans."""
+    if isinstance(value, Decimal):
+        if value.is_snan():
+            raise ValueError("a signalling NaN has no text in PostgreSQL")
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError(f"expected Decimal or int, got {type(value).__name__}")
+
+
+def encode_json(value: object) -> bytes:
+    """JSON text of a document; a Decimal is a number, as it is when it is read.
+
+    Refuses NaN and infinities, which JSON does not have.
+    """
+    encoded = _encode_document(value)
+    # The encoder writes a float that JSON lacks as null, and such a Decimal by its name.
+    if any(word in encoded for word in _NON_FINITE) and _has_non_finite(
+        msgspec.to_builtins(value, builtin_types=(Decimal,))
+    ):
+        raise ValueError("a JSON document cannot hold NaN or Infinity")
+    return encoded
+
+
+def _has_non_finite(root: object) -> bool:
+    """Walks without recursion: a document may be deeper than Python's stack."""
+    pending: list[object] = [root]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Decimal):
+            if not value.is_finite():
+                return True
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return True
+        elif isinstance(value, dict):
+            pending.extend(cast("dict[object, object]", value).values())
+        elif isinstance(value, list | tuple):
+            pending.extend(cast("list[object]", value))
+    return False
+
+
+def _encode_jsonb(value: object) -> bytes:
+    return JSONB_VERSION + encode_json(value)
+
+
+def _decode_jsonb(data: bytes) -> bytes:
+    return data[1:]
+
+
+async def install(connection: "asyncpg.Connection[Any]") -> None:
+    """Set the codecs on a new connection; the pool calls it once for each."""
+    await connection.set_type_codec(
+        "numeric", schema="pg_catalog", format="text", encoder=encode_numeric, decoder=Decimal
+    )
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
+    )
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", format="binary", encoder=encode_json, decoder=bytes
+    )

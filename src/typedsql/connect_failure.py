@@ -1,0 +1,158 @@
+"""Why no connection could be opened, in words that say what to do about it.
+
+The texts of the operating system, the driver and poolers are recognised here once, for
+the connection pool, the migration runner and the diagnosis alike.
+"""
+
+import errno
+import socket
+import ssl
+
+import asyncpg
+import msgspec
+
+from typedsql.errors import ConnectionFailed, Error
+from typedsql.settings import ConnectionTarget
+
+TRANSACTION_POOLER_PORT = 6543
+SESSION_PORT = 5432
+
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
+_NO_SUCH_TENANT = "tenant or user not found"
+_WITHOUT_TLS = ("no encryption", "SSL off")
+
+
+class ConnectProblem(msgspec.Struct, frozen=True):
+    """One reason, recognisable by `code`; `action` says what to do about it."""
+
+    code: str
+    message: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.action}"
+
+
+def explain(failure: BaseException, target: ConnectionTarget) -> ConnectProblem | None:
+    """What stands behind a failed connection attempt, None where it is not about one."""
+    where = target.describe()
+    if isinstance(failure, asyncpg.PostgresError):
+        return _refused_by_server(failure, target, where)
+    if isinstance(failure, TimeoutError):  # before OSError, of which it is a subclass
+        return ConnectProblem(
+            "no_answer",
+            f"{where}: no answer within the time limit",
+            "check host and port, and whether a firewall drops the packets",
+        )
+    if isinstance(failure, ssl.SSLError):
+        return _tls_failed(failure, where)
+    if isinstance(failure, OSError):
+        return _not_reached(failure, target, where)
+    if isinstance(failure, asyncpg.InterfaceError):
+        return ConnectProblem("refused", f"{where}: {failure.args[0]}", "check what answers there")
+    return None
+
+
+def connection_failed(failure: BaseException, target: ConnectionTarget) -> Error | None:
+    """The error to raise in place of `failure`; None where it is not about connecting."""
+    if isinstance(failure, Error):
+        return failure
+    problem = explain(failure, target)
+    if problem is None:
+        return None
+    sqlstate = failure.sqlstate if isinstance(failure, asyncpg.PostgresError) else None
+    return ConnectionFailed(str(problem), sqlstate=sqlstate)
+
+
+def _place(target: ConnectionTarget) -> str:
+    """Where the user's name and password were given."""
+    return "the URL" if target.source == "argument" else target.source
+
+
+def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> ConnectProblem:
+    if "rejected SSL upgrade" in str(failure):
+        return ConnectProblem(
+            "tls_unsupported",
+            f"{where}: the server offers no TLS and sslmode={target.sslmode} demands it",
+            "turn TLS on at the server, or set sslmode=disable if the way there is trusted",
+        )
+    if isinstance(failure, socket.gaierror):
+        return ConnectProblem(
+            "unknown_host", f"{where}: the host name cannot be resolved", "check its spelling"
+        )
+    if failure.errno in _UNREACHABLE or "Network is unreachable" in str(failure):
+        return ConnectProblem(
+            "unreachable",
+            f"{where}: the network cannot be reached; the host may only have an IPv6 address",
+            f"use a network with IPv6, or the session pooler's host and port {SESSION_PORT}",
+        )
+    reason = failure.strerror or type(failure).__name__
+    if isinstance(failure, ConnectionRefusedError):
+        reason = "connection refused"
+    return ConnectProblem(
+        "no_server",
+        f"{where}: no server answers there ({reason})",
+        "start it, or check host and port",
+    )
+
+
+def _tls_failed(failure: ssl.SSLError, where: str) -> ConnectProblem:
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return ConnectProblem(
+            "certificate",
+            f"{where}: the server's certificate was refused ({failure.verify_message})",
+            "set PGSSLROOTCERT to the right CA certificate, and check the host name",
+        )
+    # OpenSSL sets the reason; Python's own TLS errors do not have one.
+    reason: str = getattr(failure, "reason", None) or type(failure).__name__
+    return ConnectProblem(
+        "tls_failed",
+        f"{where}: TLS could not be agreed on ({reason})",
+        "check the server's certificate and TLS versions",
+    )
+
+
+def _refused_by_server(
+    failure: asyncpg.PostgresError, target: ConnectionTarget, where: str
+) -> ConnectProblem:
+    text = str(failure.args[0]) if failure.args else type(failure).__name__
+    state = failure.sqlstate or ""
+    if _NO_SUCH_TENANT in text.lower():
+        return ConnectProblem(
+            "tenant_not_found",
+            f"{where}: the shared pooler does not know this user",
+            "its user names are role.project_ref, and host and region must be the project's",
+        )
+    if state == "28P01":
+        return ConnectProblem(
+            "wrong_password",
+            f"{where}: the password or the user name is wrong",
+            f"correct them in {_place(target)}",
+        )
+    if state == "28000" and any(word in text for word in _WITHOUT_TLS):
+        return ConnectProblem(
+            "tls_required",
+            f"{where}: the server refuses this client without TLS",
+            "set sslmode=require, or better verify-full with the CA certificate",
+        )
+    if state.startswith("28"):
+        return ConnectProblem(
+            "refused", f"{where}: {text}", "check the user, and pg_hba.conf on the server"
+        )
+    if state == "3D000":
+        return ConnectProblem(
+            "database_missing",
+            f"{where}: the server has no database {target.database}",
+            "migrating creates it",
+        )
+    if state == "53300":
+        return ConnectProblem(
+            "too_many_connections",
+            f"{where}: the server has no free connection slot",
+            "close some, or raise max_connections",
+        )
+    if state in ("57P03", "57P01", "57P02"):
+        return ConnectProblem(
+            "starting", f"{where}: the server is starting or stopping", "try again shortly"
+        )
+    return ConnectProblem("refused", f"{where}: {text} (SQLSTATE {state})", "ask its operator")

@@ -1,0 +1,86 @@
+"""The environment variables that settings are made of, read once, secrets masked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+POSTGRES_VARIABLES = {
+    "host": "POSTGRES_HOST",
+    "port": "POSTGRES_PORT",
+    "database": "POSTGRES_DB",
+    "user": "POSTGRES_USER",
+    "password": "POSTGRES_PASSWORD",
+}
+"""What each POSTGRES_* variable says about a connection."""
+
+
+class Environment(BaseSettings):
+    """The process's environment and nothing else: no .env file, no folder of secrets.
+
+    An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    postgres_host: SecretStr | None = Field(default=None, validation_alias="POSTGRES_HOST")
+    postgres_port: SecretStr | None = Field(default=None, validation_alias="POSTGRES_PORT")
+    postgres_database: SecretStr | None = Field(default=None, validation_alias="POSTGRES_DB")
+    postgres_user: SecretStr | None = Field(default=None, validation_alias="POSTGRES_USER")
+    postgres_password: SecretStr | None = Field(default=None, validation_alias="POSTGRES_PASSWORD")
+    supabase_url: SecretStr | None = Field(default=None, validation_alias="SUPABASE_URL")
+    supabase_db_password: SecretStr | None = Field(
+        default=None, validation_alias="SUPABASE_DB_PASSWORD"
+    )
+    pgsslmode: str | None = Field(default=None, validation_alias="PGSSLMODE")
+    pgsslrootcert: str | None = Field(default=None, validation_alias="PGSSLROOTCERT")
+    home: Path | None = Field(default=None, validation_alias="HOME")
+    xdg_data_home: Path | None = Field(default=None, validation_alias="XDG_DATA_HOME")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave the process's environment as the only source."""
+        return (env_settings,)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Environment":
+        """The variables of the process, or of `environ` in its place."""
+        if environ is None:
+            return cls()
+        names = [str(field.validation_alias) for field in cls.model_fields.values()]
+        # Known names alone: the base class gives those that begin with _ a meaning.
+        return _GivenEnvironment.model_validate({n: environ[n] for n in names if environ.get(n)})
+
+    def postgres(self) -> dict[str, SecretStr]:
+        """The POSTGRES_* variables that are set, by what they say (see POSTGRES_VARIABLES)."""
+        said = {name: getattr(self, f"postgres_{name}") for name in POSTGRES_VARIABLES}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def home_folder(self) -> Path:
+        """HOME, else the home that the system knows for this user."""
+        return self.home or Path.home()
+
+
+class _GivenEnvironment(Environment):
+    """The same variables, given by a caller."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)

@@ -1,0 +1,97 @@
+"""What can go wrong, sorted by what the caller does next.
+
+| class | next |
+| --- | --- |
+| `TransientError` | run the whole transaction again |
+| `TimeoutExpired`, `ConnectionLost` | the same if it is idempotent, else look first |
+| `DataError` | fix the data: this row can never be stored as it is |
+| `CodeError` | fix the code or the SQL: the call can never work as it is |
+| `OperatorError` | call whoever runs the database or sets the environment |
+
+No message holds a parameter, the content of a row or a connection string: PostgreSQL's
+DETAIL and the driver's texts, which can, are removed from the chained cause as well.
+"""
+
+
+class Error(Exception):
+    """Base of every error this package raises.
+
+    `sqlstate` is PostgreSQL's five-character code, None where the server said nothing;
+    `query` is the statement's name (``file.name``), None outside a named statement.
+    """
+
+    def __init__(
+        self, message: str, *, query: str | None = None, sqlstate: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.query = query
+        self.sqlstate = sqlstate
+
+
+class TransientError(Error):
+    """Nothing was stored and the same work may succeed: run the whole transaction again."""
+
+
+class TimeoutExpired(Error):
+    """A wait reached its limit: for a connection, or for a statement to finish.
+
+    The statement was cancelled; inside a transaction nothing of it remains. Outside one,
+    or where it was a COMMIT, look before repeating what is not idempotent.
+    """
+
+
+class ConnectionLost(Error):
+    """The connection broke while it was in use.
+
+    Inside a transaction that had not begun to commit, nothing was stored. Where a COMMIT
+    or a write outside a transaction was under way, its fate is unknown: look before
+    repeating what is not idempotent.
+    """
+
+
+class DataError(Error):
+    """A value or row was refused by its type or by a constraint; nothing was stored.
+
+    `constraint` and `column` name what refused it, where PostgreSQL tells.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        query: str | None = None,
+        sqlstate: str | None = None,
+        constraint: str | None = None,
+        column: str | None = None,
+    ) -> None:
+        super().__init__(message, query=query, sqlstate=sqlstate)
+        self.constraint = constraint
+        self.column = column
+
+
+class NoRowFound(DataError):
+    """A statement that promises a row (``-- @one``) found none."""
+
+
+class CodeError(Error):
+    """The call or the SQL is wrong and stays wrong however often it is tried."""
+
+
+class StatementDrift(CodeError):
+    """A statement is not what was analysed: its file or the database changed since."""
+
+
+class OperatorError(Error):
+    """The server or its configuration needs somebody: rights, disk, connections, shutdown."""
+
+
+class ConfigurationError(OperatorError):
+    """Settings are missing, contradict each other or cannot be used."""
+
+
+class ConnectionFailed(OperatorError):
+    """No connection could be opened: no server there, or it refused this client."""
+
+
+class MigrationMismatch(OperatorError):
+    """The database's migration version is not the one this build was generated for."""

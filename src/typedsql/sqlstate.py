@@ -1,0 +1,184 @@
+"""From the driver's exceptions to ours: which SQLSTATE means what to the caller.
+
+Source of the classes: PostgreSQL's Appendix A, "PostgreSQL Error Codes".
+"""
+
+import re
+from collections.abc import Sequence
+
+import asyncpg
+
+from typedsql.errors import (
+    CodeError,
+    ConnectionLost,
+    DataError,
+    Error,
+    OperatorError,
+    TimeoutExpired,
+    TransientError,
+)
+
+_TRANSIENT = {
+    "40001": "the transaction could not be serialized against a concurrent one",
+    "40P01": "the transaction was the victim of a deadlock",
+    "55P03": "a lock was not available in time",
+}
+_ADVICE = {
+    "23502": "column {column} must not be NULL",
+    "23503": "foreign key {constraint} has no matching row",
+    "23505": "unique key {constraint} already has this value",
+    "23514": "check constraint {constraint} refused the row",
+    "25006": "this server or transaction is read-only",
+    "42501": "the role lacks the privilege, or row level security refused the row",
+    "42703": "a column the statement names does not exist: is the database migrated?",
+    "42883": "a function the statement names does not exist: is the database migrated?",
+    "42P01": "a table the statement names does not exist: is the database migrated?",
+    "53100": "the server's disk is full",
+    "53300": "the server has no free connection slot",
+    "57014": "the statement was cancelled, by its timeout or by an operator",
+}
+# A partitioned table without a partition for the row also reports 23514, with no constraint.
+_NO_PARTITION = "no partition of the table takes the row: make it first"
+
+# The server names the parameter whose text it could not read, and its value where told to.
+_PARAMETER = re.compile(r"portal (?:\"[^\"]*\" )?parameter \$(\d+)")
+_ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
+# Reasons of the driver and of our codecs that never contain the value itself.
+_SAFE_REASON = re.compile(
+    r"\((value out of \w+ range|expected [\w ]+, got (?:type )?'?\w+'?"
+    r"|an? [\w ]+ is required \(got type \w+\)"
+    r"|a sized iterable container expected \(got type '\w+'\)"
+    r"|can't subtract offset-naive and offset-aware datetimes"
+    r"|a signalling NaN has no text in PostgreSQL"
+    r"|a JSON document cannot hold NaN or Infinity)\)$"
+)
+# PL/pgSQL reports where an explicit RAISE stood; only then is the text its author's own.
+_RAISED = re.compile(r"at RAISE$")
+
+
+def is_stale_plan(failure: BaseException) -> bool:
+    """Whether a prepared statement no longer fits, because the schema changed under it."""
+    return isinstance(
+        failure, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError
+    )
+
+
+def translate(
+    failure: BaseException, *, query: str | None, parameters: Sequence[str] = ()
+) -> Error | None:
+    """The error to raise in place of `failure`; None where it is not the database's.
+
+    The failure itself is stripped of whatever can hold row contents or parameters, so
+    that chaining it shows none.
+    """
+    if isinstance(failure, Error):
+        return failure
+    where = f"{query}: " if query else ""
+    if is_stale_plan(failure):
+        return TransientError(
+            f"{where}the schema changed meanwhile",
+            query=query,
+            sqlstate=getattr(failure, "sqlstate", None),
+        )
+    if isinstance(failure, asyncpg.PostgresError):
+        # The driver reports a value it cannot encode as if the server had refused it.
+        return _refused_argument(failure, where, query, parameters) or _from_server(
+            failure, where, query, parameters
+        )
+    if isinstance(failure, asyncpg.InterfaceError):
+        return _refused_argument(failure, where, query, parameters) or _from_driver(
+            failure, where, query
+        )
+    if isinstance(failure, asyncpg.InternalClientError):
+        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+    if isinstance(failure, TimeoutError):  # before OSError, of which it is a subclass
+        return TimeoutExpired(
+            f"{where}no answer within the time limit; the statement was cancelled", query=query
+        )
+    if isinstance(failure, OSError):
+        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+    if isinstance(failure, ValueError | OverflowError):
+        failure.args = ("the driver cannot make a Python value of it",)
+        return DataError(
+            f"{where}a value in the result is outside its Python type, such as a year after "
+            "9999: select it as text",
+            query=query,
+        )
+    return None
+
+
+def _from_server(
+    failure: asyncpg.PostgresError, where: str, query: str | None, parameters: Sequence[str]
+) -> Error:
+    state: str = failure.sqlstate or "XX000"
+    context: str = getattr(failure, "context", None) or ""
+    constraint: str | None = getattr(failure, "constraint_name", None)
+    column: str | None = getattr(failure, "column_name", None)
+    if state == "23514" and not constraint:
+        text = _NO_PARTITION
+    elif state in _TRANSIENT:
+        text = _TRANSIENT[state]
+    elif state in _ADVICE:
+        text = _ADVICE[state].format(column=column or "?", constraint=constraint or "?")
+    elif _RAISED.search(context) or state.startswith(("42", "28", "3D", "3F", "55", "0A", "25")):
+        text = str(failure.args[0])
+    else:
+        text = _condition(failure)
+    match = _PARAMETER.search(context)
+    if match:
+        text = f"parameter {_name(match, parameters)} was refused: {text}"
+    message = f"{where}{text} (SQLSTATE {state})"
+    failure.args = (text,)
+    for name in ("detail", "hint", "context", "internal_query", "query"):
+        setattr(failure, name, None)
+    if state in _TRANSIENT:
+        return TransientError(message, query=query, sqlstate=state)
+    if state == "57014":
+        return TimeoutExpired(message, query=query, sqlstate=state)
+    if state.startswith(("22", "23", "44", "P0")):
+        return DataError(message, query=query, sqlstate=state, constraint=constraint, column=column)
+    if state.startswith("08") or state in ("57P01", "57P02", "57P05"):
+        return ConnectionLost(message, query=query, sqlstate=state)
+    if state == "42501":
+        return OperatorError(message, query=query, sqlstate=state)
+    if state.startswith(("0A", "21", "25P", "26", "2D", "34", "3B", "42")):
+        return CodeError(message, query=query, sqlstate=state)
+    return OperatorError(message, query=query, sqlstate=state)
+
+
+def _condition(failure: asyncpg.PostgresError) -> str:
+    """PostgreSQL's own name of the condition, as words: "numeric value out of range"."""
+    name = type(failure).__name__.removesuffix("Error")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+
+
+def _refused_argument(
+    failure: asyncpg.PostgresError | asyncpg.InterfaceError,
+    where: str,
+    query: str | None,
+    parameters: Sequence[str],
+) -> Error | None:
+    text = str(failure.args[0])
+    match = _ARGUMENT.match(text)
+    if match is None:
+        return None
+    name = _name(match, parameters)
+    reason = _SAFE_REASON.search(text)
+    told = reason.group(1) if reason else "the value does not fit the parameter's type"
+    failure.args = (f"parameter {name}: {told}",)
+    # The codec's own exception quotes the value as well.
+    failure.__cause__ = None
+    failure.__context__ = None
+    return DataError(f"{where}parameter {name} was refused: {told}", query=query)
+
+
+def _name(match: re.Match[str], parameters: Sequence[str]) -> str:
+    index = int(match.group(1)) - 1
+    return parameters[index] if index < len(parameters) else f"${index + 1}"
+
+
+def _from_driver(failure: asyncpg.InterfaceError, where: str, query: str | None) -> Error:
+    text = str(failure.args[0])
+    if "closed" in text or "released back to the pool" in text:
+        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+    return CodeError(f"{where}{text}", query=query)

@@ -1,0 +1,1 @@
+"""What is needed to build a project, and never by a worker: analysis, generation, migrations."""

@@ -1,0 +1,97 @@
+"""Does the database match what the code was generated from?"""
+
+from typing import Any, Literal
+
+import asyncpg
+
+from typedsql.arguments import Guards, guards_of
+from typedsql.errors import ConfigurationError, MigrationMismatch, StatementDrift
+from typedsql.project import Project
+from typedsql.query import Columns, Statement
+
+MigrationCheck = Literal["exact", "at_least", "ignore"]
+"""What `connect` demands of the database's migration version.
+
+exact: the version the code was generated for. at_least: that or a newer one, for workers
+that restart while a migration has run and their new release is not out yet; each
+statement's columns are still compared at its first use. ignore: anything.
+"""
+
+
+async def check_migrations(connection: Any, project: Project, demand: MigrationCheck) -> None:
+    """Raises MigrationMismatch, with what to do, unless `demand` is met."""
+    if demand == "ignore":
+        return
+    if demand not in ("exact", "at_least"):
+        raise ConfigurationError(f"migrations={demand!r}: expected 'exact', 'at_least' or 'ignore'")
+    found = await applied_version(connection, project)
+    expected = project.latest_migration
+    if found == expected or (demand == "at_least" and found is not None and found > expected):
+        return
+    migrate = f"run `{project.name} migrate` (or `dbmate up`)"
+    if found is None:
+        raise MigrationMismatch(
+            f"the database has no migrations, this code expects {expected}: {migrate}"
+        )
+    if found < expected:
+        raise MigrationMismatch(
+            f"the database is at migration {found}, this code expects {expected}: {migrate}"
+        )
+    raise MigrationMismatch(
+        f"the database is at migration {found}, newer than the {expected} this code was "
+        "generated for: deploy the newer code, or connect with migrations='at_least' "
+        "while a release rolls out"
+    )
+
+
+async def applied_version(connection: Any, project: Project) -> str | None:
+    """The highest migration version recorded in the database, None where there is none.
+
+    Raises MigrationMismatch where the role may not read dbmate's table.
+    """
+    schema, _, table = project.migrations_table.rpartition(".")
+    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in ((schema or "public"), table))
+    try:
+        # An identifier cannot be a parameter; it comes from the generated project alone.
+        version: str | None = await connection.fetchval(
+            f"SELECT max(version) FROM {quoted}"  # noqa: S608
+        )
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return None
+    except asyncpg.InsufficientPrivilegeError as failure:
+        raise MigrationMismatch(
+            f"this role may not read {project.migrations_table}, so the migration version is "
+            "unknown: grant it SELECT there, or connect with migrations='ignore'",
+            sqlstate=failure.sqlstate,
+        ) from None
+    return version
+
+
+async def check_statement(connection: Any, statement: Statement, project: Project) -> Guards:
+    """Compare a statement's columns with its analysis. Raises StatementDrift.
+
+    Returns what to look at in the arguments of each call.
+    """
+    prepared = await connection.prepare(statement.sql)
+    found = columns_of(prepared)
+    if statement.columns is not None and found != statement.columns:
+        raise StatementDrift(
+            f"{statement.name}: the database answers with {_difference(statement.columns, found)}"
+            f"; migrate the database, or run `{project.name} generate` and deploy its result",
+            query=statement.name,
+        )
+    return guards_of(prepared)
+
+
+def columns_of(prepared: Any) -> Columns:
+    """Names and types of a prepared statement's result columns."""
+    return tuple((item.name, item.type.name) for item in prepared.get_attributes())
+
+
+def _difference(expected: Columns, found: Columns) -> str:
+    if len(expected) != len(found):
+        return f"{len(found)} columns where {len(expected)} were analysed"
+    for (name, kind), (found_name, found_kind) in zip(expected, found, strict=True):
+        if (name, kind) != (found_name, found_kind):
+            return f"{found_name} {found_kind} where {name} {kind} was analysed"
+    return "other columns than were analysed"

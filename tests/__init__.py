@@ -1,0 +1,1 @@
+"""The project's tests; `python -m tests.servers` runs them on another PostgreSQL release."""

@@ -1,0 +1,83 @@
+"""Text from the command line becomes what a generated function takes, or is refused."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from typedsql.cli.arguments import parse_arguments
+from typedsql.cli.invocation import WrongUsage
+
+GOOD: list[tuple[Any, str, object]] = [
+    (int, "-9223372036854775808", -(2**63)),
+    (Decimal, "0.000000000000000001", Decimal("0.000000000000000001")),
+    (Decimal, "123456789012345678901234567890", Decimal("123456789012345678901234567890")),
+    (bool, "true", True),
+    (bool, "false", False),
+    (str, "a=b c", "a=b c"),
+    (str, "", ""),
+    (str | None, "", None),
+    (int | None, "7", 7),
+    (datetime, "2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+    (UUID, "6f1f0f62-8b0e-4d3e-8f3c-1d2e3f405162", UUID("6f1f0f62-8b0e-4d3e-8f3c-1d2e3f405162")),
+    (bytes, r"\x00ff", b"\x00\xff"),
+    (bytes, "0x00ff", b"\x00\xff"),
+    (Sequence[str], '["a", "b"]', ["a", "b"]),
+    (Sequence[Decimal | None], "[1.10, null]", [Decimal("1.10"), None]),
+    (Sequence[int | None], "[]", []),
+    (Sequence[object], '[{"a": 1}, 2]', [{"a": 1}, 2]),
+    (Sequence[datetime], '["2026-01-31T12:00:00Z"]', [datetime(2026, 1, 31, 12, tzinfo=UTC)]),
+    (dict[str, Any], '{"above": 5}', {"above": 5}),
+    (dict[str, Any] | None, "", None),
+]
+
+BAD: list[tuple[Any, str, str]] = [
+    (int, "0x10", "an integer"),
+    (int, "1e3", "an integer"),
+    (int, "", "an integer"),
+    (Decimal, "1,5", "a number"),
+    (bool, "maybe", "true or false"),
+    (datetime, "2025-01-31T12:00:00", "a time with its zone"),
+    (datetime, "yesterday", "a time with its zone"),
+    (UUID, "6f1f0f62", "a UUID"),
+    (bytes, "xyz", "bytes in hexadecimal"),
+    (Sequence[str], "a,b", "a JSON list, each text"),
+    (Sequence[str], "[1]", "a JSON list, each text"),
+    (Sequence[datetime | None], '["2026-01-31"]', "each a time with its zone"),
+    (Sequence[int | None], '["1"]', "each an integer, such as 7 or null"),
+    (dict[str, Any], "[]", "a JSON object"),
+    (dict[str, Any], "{", "a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "expected"), GOOD, ids=repr)
+def test_good_text(kind: Any, text: str, expected: object) -> None:
+    (value,) = parse_arguments("file.name", {"it": kind}, [f"it={text}"]).values()
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(("kind", "text", "told"), BAD, ids=repr)
+def test_bad_text_is_refused_by_type_and_never_repeated(kind: Any, text: str, told: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        parse_arguments("file.name", {"it": kind}, [f"it={text}"])
+    message = str(caught.value)
+    assert message.startswith("file.name: it must be ")
+    assert told.replace(", such as 7", "") in message
+    if len(text) > 2:
+        assert text not in message
+
+
+def test_optional_parameters_may_be_left_out() -> None:
+    assert parse_arguments("q", {"a": int | None, "b": int}, ["b=1"]) == {"a": None, "b": 1}
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(WrongUsage) as caught:
+        parse_arguments("q", {"a": int, "b": str}, ["a=x", "c=1"])
+    assert str(caught.value) == (
+        "q: it has no parameter c; a must be an integer; b is missing (text) (parameters: a, b)"
+    )

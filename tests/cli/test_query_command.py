@@ -1,0 +1,185 @@
+"""`query`: names, parameters, and what comes out."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.cli.commands import DATA, whaledb
+from typedsql.settings import ConnectionTarget
+from whaledb.queries import liquidity_zones
+
+CANARY = "canary-d00d"
+
+ZONE = (
+    "symbol=ETH-USD",
+    "exchange=kraken",
+    "side=bid",
+    "price_level=2000.5",
+    "size=1.000000000000000001",
+)
+
+
+@pytest.fixture
+def loaded(target: ConnectionTarget) -> ConnectionTarget:
+    """With the small blocks of the ingestion tests in it."""
+    done = whaledb("ingest", "blocks", str(DATA / "blocks.ndjson"), "--json", target=target)
+    assert done.code == 0, done.err
+    return target
+
+
+def test_without_a_name_it_lists_all_with_parameters_and_summary() -> None:
+    listed = whaledb("query")
+    assert listed.code == 0
+    assert "whale_transactions.get_by_hash(chain_id, hash)\n    The canonical" in listed.out
+    items = {item["name"]: item for item in whaledb("query", "--json").json()}
+    assert items["whale_transactions.get_by_hash"]["parameters"] == ["chain_id", "hash"]
+    assert all(item["summary"] for item in items.values())
+
+
+def test_rows_come_as_json_exact_and_typed(loaded: ConnectionTarget) -> None:
+    done = whaledb(
+        "query",
+        "whale_transactions.list_recent",
+        "min_value_eth=100",
+        "max_rows=2",
+        "--json",
+        target=loaded,
+    )
+    assert (done.code, done.err) == (0, "")
+    rows = done.json()
+    assert 1 <= len(rows) <= 2
+    assert isinstance(rows[0]["value_eth"], str)
+    assert Decimal(rows[0]["value_eth"]) >= 100
+    assert rows[0]["block_timestamp"].endswith(("Z", "+00:00"))
+    assert rows[0]["hash"].startswith("0x")
+
+    one = whaledb(
+        "query",
+        "whale_transactions.get_by_hash",
+        "chain_id=1",
+        f"hash={rows[0]['hash'].upper().replace('0X', '0x')}",
+        "--json",
+        target=loaded,
+    ).json()
+    assert one == rows[0]
+
+
+def test_no_row_is_null_and_said(target: ConnectionTarget) -> None:
+    words = ("query", "whale_transactions.get_by_hash", "chain_id=1", "hash=0x00")
+    assert whaledb(*words, "--json", target=target).json() is None
+    told = whaledb(*words, target=target)
+    assert (told.code, told.out, told.err) == (0, "", "No row\n")
+
+
+def test_wide_rows_are_blocks_of_lines_and_nothing_is_cut_short(loaded: ConnectionTarget) -> None:
+    words = ("query", "whale_transactions.list_recent", "min_value_eth=0", "max_rows=2")
+    rows = whaledb(*words, "--json", target=loaded).json()
+    shown = whaledb(*words, target=loaded)
+    assert shown.err == f"{len(rows)} rows\n"
+    assert "-- 1 --" in shown.out
+    for row in rows:
+        assert f"hash             {row['hash']}\n" in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_narrow_rows_are_a_table_within_80_columns(loaded: ConnectionTarget) -> None:
+    done = whaledb("query", "dead_letters.count_by_source", "max_rows=5", target=loaded)
+    assert (done.out, done.err) == ("", "0 rows\n")
+    whaledb("ingest", "blocks", str(DATA / "bad-items.ndjson"), target=loaded)
+    done = whaledb(
+        "query",
+        "dead_letters.count_by_source",
+        "max_rows=5",
+        target=loaded,
+        environment={"COLUMNS": "200"},
+    )
+    header, rule, row = done.out.splitlines()
+    assert header.startswith("source")
+    assert set(rule) <= {"-", " "}
+    assert "bad-items.ndjson" in row
+    assert len(header.split()) == len(rule.split())
+
+
+def test_a_write_tells_what_it_affected(target: ConnectionTarget) -> None:
+    made = whaledb("query", "liquidity_zones.insert", *ZONE, "strength=", "--json", target=target)
+    assert made.code == 0, made.err
+    zone = made.json()
+    assert (zone["size"], zone["strength"]) == ("1.000000000000000001", None)
+    words = ("query", "liquidity_zones.delete", f"id={zone['id']}")
+    assert whaledb(*words, "--json", target=target).json() == {"affected": 1}
+    assert whaledb(*words, target=target).out == "0 rows\n"
+
+
+def test_a_value_is_an_object_in_json_and_bare_otherwise(target: ConnectionTarget) -> None:
+    words = ("query", "liquidity_zones.count", "exchange=kraken", "symbol=ETH-USD")
+    assert whaledb(*words, "--json", target=target).json() == {"value": 0}
+    assert whaledb(*words, target=target).out == "0\n"
+
+
+def test_a_stream_stops_where_told(loaded: ConnectionTarget) -> None:
+    words = ("query", "blocks.stream_canonical", "chain_id=1", "first_number=0")
+    every = whaledb(*words, "--json", target=loaded)
+    assert every.err == ""
+    assert len(every.json()) > 1
+    cut = whaledb(*words, "--json", "--max-rows", "1", target=loaded)
+    assert cut.json() == every.json()[:1]
+    assert cut.err == "Stopped after 1 row; --max-rows N for more\n"
+    exact = whaledb(*words, "--json", "--max-rows", str(len(every.json())), target=loaded)
+    assert (exact.json(), exact.err) == (every.json(), "")
+
+
+def test_a_wrong_name_gets_suggestions_and_connects_nowhere() -> None:
+    done = whaledb("query", "whale_transactions.get_by_hsh")
+    assert (done.code, done.out) == (2, "")
+    assert "did you mean whale_transactions.get_by_hash" in done.err
+    assert len(done.err.splitlines()) == 1
+    for name in ("nothing.like_it", "../etc", "whale_transactions._get", "get_by_hash", ""):
+        assert whaledb("query", name).code == 2
+
+
+WRONG = {
+    "missing": (["chain_id=1"], "hash is missing (text)"),
+    "unknown": (["chain_id=1", "hash=0x", "colour=red"], "it has no parameter colour"),
+    "twice": (["chain_id=1", "chain_id=2", "hash=0x"], "chain_id is given twice"),
+    "no equals sign": (["chain_id=1", "hash=0x", CANARY], "a parameter is written name=value"),
+    "type": ([f"chain_id={CANARY}", "hash=0x"], "chain_id must be an integer"),
+    "fraction": (["chain_id=1.5", "hash=0x"], "chain_id must be an integer"),
+    "empty": (["chain_id=", "hash=0x"], "chain_id must be an integer"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), WRONG.values(), ids=WRONG)
+def test_wrong_parameters_are_named_with_their_type_not_their_value(
+    words: list[str], expected: str
+) -> None:
+    done = whaledb("query", "whale_transactions.get_by_hash", *words)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err
+    assert CANARY not in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_value_that_the_database_refuses_fails_without_being_shown(
+    target: ConnectionTarget,
+) -> None:
+    words = [word.replace("side=bid", f"side={CANARY}") for word in ZONE]
+    done = whaledb("query", "liquidity_zones.insert", *words, "strength=", target=target)
+    assert (done.code, done.out) == (1, "")
+    assert "liquidity_zones.insert" in done.err
+    assert CANARY not in done.err
+    debugged = whaledb(
+        "query", "liquidity_zones.insert", *words, "strength=", "--debug", target=target
+    )
+    assert "Traceback" in debugged.err
+    assert CANARY not in debugged.err
+
+
+def test_an_unmigrated_database_is_said_to_be_that(empty_database: ConnectionTarget) -> None:
+    done = whaledb("query", "alerts.stream_enabled", target=empty_database)
+    assert (done.code, done.out) == (2, "")
+    assert "`whaledb migrate`" in done.err
+
+
+def test_the_project_is_the_one_under_test() -> None:
+    """The commands above run the generated functions that are imported here."""
+    assert liquidity_zones.__name__ == "whaledb.queries.liquidity_zones"

@@ -1,0 +1,296 @@
+"""The doctor recognises what is usually wrong, and says what to do about it."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import ssl
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from tests.servers import throwaway_server
+from typedsql import connect_failure
+from typedsql.errors import ConfigurationError
+from typedsql.settings import ConnectionTarget, resolve_target
+from typedsql.tools import migrations
+from typedsql.tools.doctor import Diagnosis, diagnose
+from whaledb.project import PROJECT
+
+TABLE = PROJECT.migrations_table
+CANARY = "canary-c0ffee"
+
+
+def environment(target: ConnectionTarget, **more: str) -> dict[str, str]:
+    return {"DATABASE_URL": target.dbmate_url(), **more}
+
+
+async def look(target: ConnectionTarget, **more: str) -> Diagnosis:
+    found = await diagnose(PROJECT, environ=environment(target, **more))
+    assert CANARY not in repr(found)
+    return found
+
+
+def codes(found: Diagnosis) -> list[str]:
+    return [finding.code for finding in found.findings]
+
+
+# Where it would connect, and why
+
+
+async def test_a_sound_database_has_no_findings(target: ConnectionTarget) -> None:
+    found = await look(target)
+    assert found.findings == []
+    assert found.sound
+    assert found.answers
+    assert found.decided_by == "DATABASE_URL"
+    assert found.role == target.user
+    assert found.migration_version == PROJECT.latest_migration
+    assert found.pending_migrations == 0
+    assert found.dbmate is not None
+    assert found.latency_ms is not None
+
+
+async def test_what_is_overruled_is_named(target: ConnectionTarget) -> None:
+    found = await look(target, POSTGRES_HOST=target.host, SUPABASE_URL="http://localhost:54321")
+    assert found.overruled == ["POSTGRES_HOST", "SUPABASE_URL"]
+    by_argument = await diagnose(
+        PROJECT, target.dbmate_url(), environ={"DATABASE_URL": f"postgres://u:{CANARY}@h/d"}
+    )
+    assert by_argument.decided_by == "argument"
+    assert by_argument.overruled == ["DATABASE_URL"]
+    assert CANARY not in repr(by_argument)
+
+
+async def test_a_malformed_url_is_told_without_a_part_of_it() -> None:
+    url = f"postgres://user:{CANARY}%ZZ@host/database"
+    found = await diagnose(PROJECT, environ={"DATABASE_URL": url})
+    assert codes(found) == ["configuration"]
+    assert not found.sound
+    assert "DATABASE_URL" in found.findings[0].message
+    assert CANARY not in repr(found)
+
+
+async def test_variables_of_other_programs_are_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "embedded"
+    monkeypatch.setattr(
+        "typedsql.settings.default_embedded_dir", lambda project, environment=None: folder
+    )
+    monkeypatch.setattr("typedsql.tools.doctor.reachable", _unavailable)
+    found = await diagnose(PROJECT, environ={"PGHOST": "db.example.com", "HOME": str(tmp_path)})
+    assert "foreign_variables" in codes(found)
+    assert "PGHOST is set, but not read" in found.findings[0].message
+    assert found.decided_by is not None
+    assert found.decided_by.startswith("embedded")
+
+
+@contextlib.asynccontextmanager
+async def _unavailable(target: ConnectionTarget) -> AsyncGenerator[ConnectionTarget, None]:
+    raise ConfigurationError("the extra embedded is not installed")
+    yield target
+
+
+# Migrations
+
+
+async def test_an_empty_database_is_not_migrated(empty_database: ConnectionTarget) -> None:
+    found = await look(empty_database)
+    assert codes(found) == ["not_migrated"]
+    assert found.findings[0].action == "run `whaledb migrate`"
+    assert found.pending_migrations
+
+
+async def test_behind_and_ahead(target: ConnectionTarget, connection: asyncpg.Connection) -> None:
+    await connection.execute(f"INSERT INTO {TABLE} VALUES ('29990101000000')")
+    ahead = await look(target)
+    assert (codes(ahead), ahead.sound) == (["ahead"], True)
+    await connection.execute(
+        f"DELETE FROM {TABLE} WHERE version >= $1",
+        PROJECT.latest_migration,
+    )
+    behind = await look(target)
+    assert (codes(behind), behind.sound, behind.pending_migrations) == (["behind"], False, 1)
+
+
+async def test_an_invalid_index_is_found(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("CREATE TABLE public.twice AS VALUES (1), (1)")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            "CREATE UNIQUE INDEX CONCURRENTLY twice_id ON public.twice (column1)"
+        )
+    found = await look(target)
+    assert codes(found) == ["invalid_index"]
+    assert found.findings[0].action == "run REINDEX INDEX CONCURRENTLY public.twice_id"
+
+
+async def test_a_read_only_database_is_a_warning(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    await connection.execute(
+        f'ALTER DATABASE "{target.database}" SET default_transaction_read_only = on'
+    )
+    found = await look(target)
+    assert (codes(found), found.read_only, found.sound) == (["read_only"], True, True)
+
+
+async def test_a_role_without_rights_on_the_migrations_is_told(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    await connection.execute(f"CREATE ROLE doctor_stranger LOGIN PASSWORD '{CANARY}'")
+    try:
+        found = await look(replace(target, user="doctor_stranger", password=SecretStr(CANARY)))
+        assert codes(found) == ["migrations_unreadable"]
+        assert f"may not read {TABLE}" in found.findings[0].message
+    finally:
+        await connection.execute("DROP ROLE doctor_stranger")
+
+
+async def test_a_missing_dbmate_is_a_warning(
+    target: ConnectionTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    found = await look(target)
+    assert (codes(found), found.dbmate, found.sound) == (["dbmate_unusable"], None, True)
+
+
+# Servers that do not let anybody in
+
+
+@pytest.fixture(scope="module")
+def password_server() -> Iterator[ConnectionTarget]:
+    """A server over TCP that asks for a password and has no TLS."""
+    with throwaway_server(18) as target:
+        yield replace(target, sslmode=None, source="DATABASE_URL")
+
+
+async def test_a_wrong_password(password_server: ConnectionTarget) -> None:
+    found = await look(replace(password_server, password=SecretStr(CANARY)))
+    assert (codes(found), found.answers) == (["wrong_password"], False)
+
+
+async def test_a_database_that_is_not_there(password_server: ConnectionTarget) -> None:
+    found = await look(replace(password_server, database="nowhere"))
+    assert codes(found) == ["database_missing"]
+    assert found.findings[0].action == "run `whaledb migrate`, which creates it"
+
+
+async def test_no_server(server_port_of_nobody: int, password_server: ConnectionTarget) -> None:
+    found = await look(
+        replace(password_server, port=server_port_of_nobody, password=SecretStr(CANARY))
+    )
+    assert codes(found) == ["no_server"]
+    assert "connection refused" in found.findings[0].message
+
+
+async def test_a_host_that_nobody_knows(password_server: ConnectionTarget) -> None:
+    found = await look(replace(password_server, host="nowhere.invalid"))
+    assert "unknown_host" in codes(found)
+
+
+async def test_tls_that_the_server_does_not_have(password_server: ConnectionTarget) -> None:
+    found = await look(replace(password_server, sslmode="require"))
+    assert codes(found) == ["tls_unsupported"]
+    assert "sslmode=require demands it" in found.findings[0].message
+    plain = await look(password_server)
+    assert (plain.answers, plain.tls) == (True, False)
+
+
+REFUSALS = {
+    "tls_required": (
+        "28000",
+        'no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", no encryption',
+    ),
+    "tenant_not_found": ("XX000", "Tenant or user not found"),
+    "too_many_connections": ("53300", "sorry, too many clients already"),
+    "starting": ("57P03", "the database system is starting up"),
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_what_servers_and_poolers_say_is_recognised(code: str) -> None:
+    async with refusing_server(*REFUSALS[code]) as target:
+        found = await look(target)
+    assert codes(found) == [code]
+
+
+@contextlib.asynccontextmanager
+async def refusing_server(sqlstate: str, message: str) -> AsyncGenerator[ConnectionTarget, None]:
+    """Speaks the protocol far enough to refuse: these states cannot be had from a healthy one."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            startup = await read_packet(reader)
+            if startup == (80877103).to_bytes(4):  # SSLRequest
+                writer.write(b"N")
+                await read_packet(reader)
+            fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0\0".encode()
+            writer.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+            await writer.drain()
+        writer.close()
+
+    async def read_packet(reader: asyncio.StreamReader) -> bytes:
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield ConnectionTarget(
+            host="127.0.0.1",
+            port=listening.sockets[0].getsockname()[1],
+            database="d",
+            user="u",
+            password=SecretStr(CANARY),
+            sslmode="prefer",
+            sslrootcert=None,
+            source="DATABASE_URL",
+            embedded_dir=None,
+        )
+
+
+def test_failures_of_networks_are_recognised() -> None:
+    """What a machine's network does cannot be had at will: the system's own errors instead."""
+    target = resolve_target("postgres://u@db.example.com/d", project="toy", environ={})
+    failures = {
+        OSError(errno.ENETUNREACH, "Network is unreachable"): "unreachable",
+        TimeoutError(): "no_answer",
+        ssl.SSLError("WRONG_VERSION_NUMBER"): "tls_failed",
+    }
+    for failure, code in failures.items():
+        problem = connect_failure.explain(failure, target)
+        assert problem is not None
+        assert problem.code == code
+        assert problem.action
+    unreachable = connect_failure.explain(next(iter(failures)), target)
+    assert unreachable is not None
+    assert "session pooler" in unreachable.action
+    assert connect_failure.explain(ValueError("not about connecting"), target) is None
+
+
+async def test_settings_that_are_risky_elsewhere_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("typedsql.tools.doctor.reachable", _unavailable)
+    url = f"postgres://u:{CANARY}@192.0.2.1:6543/d?sslmode=require"
+    found = await diagnose(PROJECT, environ={"DATABASE_URL": url})
+    assert codes(found) == ["transaction_pooler", "unverified_server", "configuration"]
+    assert CANARY not in repr(found)
+
+
+async def test_the_doctor_changes_nothing(
+    empty_database: ConnectionTarget,
+) -> None:
+    await look(empty_database)
+    states = await migrations.status(empty_database, PROJECT)
+    assert not any(state.applied for state in states)
+    connection = await asyncpg.connect(**empty_database.asyncpg_arguments())
+    assert await connection.fetchval("SELECT to_regnamespace('dbmate')::text") is None
+    await connection.close()

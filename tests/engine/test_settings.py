@@ -1,0 +1,369 @@
+"""Where a connection goes, and that no message tells a secret."""
+
+import copy
+import dataclasses
+import logging
+import os
+import pickle
+import traceback
+from pathlib import Path
+
+import pytest
+
+from tests.engine.resolving import CANARY, password, refusal, resolve
+from typedsql.errors import ConfigurationError
+from typedsql.settings import resolve_target
+
+# Precedence
+
+
+POSTGRES = {"POSTGRES_HOST": "pg.example.com"}
+SUPABASE = {
+    "SUPABASE_URL": "https://abcdefgh.supabase.co",
+    "SUPABASE_DB_PASSWORD": CANARY,
+    "PGSSLROOTCERT": "system",
+}
+DATABASE_URL = {"DATABASE_URL": "postgresql://u@url.example.com/d"}
+
+
+def test_an_argument_goes_before_every_variable() -> None:
+    target = resolve("postgresql://u@argument.example.com/d", **DATABASE_URL, **POSTGRES)
+    assert (target.host, target.source) == ("argument.example.com", "argument")
+
+
+def test_database_url_goes_before_postgres_variables() -> None:
+    target = resolve(**DATABASE_URL, **POSTGRES, **SUPABASE)
+    assert (target.host, target.source) == ("url.example.com", "DATABASE_URL")
+
+
+def test_postgres_variables_go_before_supabase() -> None:
+    target = resolve(**POSTGRES, **SUPABASE)
+    assert (target.host, target.source) == ("pg.example.com", "POSTGRES_*")
+
+
+def test_supabase_comes_last() -> None:
+    assert resolve(**SUPABASE).source == "SUPABASE_*"
+
+
+def test_the_process_environment_is_read_where_none_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "SUPABASE_URL", "PGSSLMODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@process.example.com/d")
+    assert resolve_target(project="shop").host == "process.example.com"
+    assert resolve(POSTGRES_HOST="given.example.com").host == "given.example.com"
+
+
+def test_a_dotenv_file_in_the_current_folder_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://u@dotenv.example.com/d\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("POSTGRES_HOST", "process.example.com")
+    assert resolve_target(project="shop").host == "process.example.com"
+
+
+def test_with_nothing_set_the_error_names_the_variables() -> None:
+    message = refusal()
+    for name in ("DATABASE_URL", "POSTGRES_HOST", "SUPABASE_URL", "SUPABASE_DB_PASSWORD"):
+        assert name in message
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert resolve(DATABASE_URL="", **POSTGRES).source == "POSTGRES_*"
+    assert "Nothing says" in refusal(DATABASE_URL="", POSTGRES_HOST="")
+
+
+def test_an_empty_argument_is_refused_rather_than_skipped() -> None:
+    assert refusal("", **POSTGRES).startswith("The given URL is empty. Write postgresql://")
+
+
+# POSTGRES_*
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_HOST", "db.example.com"),
+        ("POSTGRES_PORT", "6000"),
+        ("POSTGRES_DB", "app"),
+        ("POSTGRES_USER", "worker"),
+        ("POSTGRES_PASSWORD", CANARY),
+    ],
+)
+def test_any_postgres_variable_brings_the_defaults_of_the_others(name: str, value: str) -> None:
+    expected = {
+        "POSTGRES_HOST": "localhost",
+        "POSTGRES_PORT": "5432",
+        "POSTGRES_DB": "postgres",
+        "POSTGRES_USER": "postgres",
+        "POSTGRES_PASSWORD": "postgres",
+    } | {name: value}
+    target = resolve(**{name: value})
+    assert {
+        "POSTGRES_HOST": target.host,
+        "POSTGRES_PORT": str(target.port),
+        "POSTGRES_DB": target.database,
+        "POSTGRES_USER": target.user,
+        "POSTGRES_PASSWORD": password(target),
+    } == expected
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "5432x", "-1", "٥٤٣٢", CANARY])
+def test_a_port_that_is_none_is_refused_by_its_name(port: str) -> None:
+    assert refusal(POSTGRES_PORT=port) == "POSTGRES_PORT is not a number from 1 to 65535."
+
+
+def test_a_url_in_postgres_host_is_refused_without_being_repeated() -> None:
+    message = refusal(POSTGRES_HOST=f"postgres://u:{CANARY}@h/d")
+    assert "DATABASE_URL" in message
+    assert CANARY not in message
+
+
+def test_postgres_host_may_be_a_socket_folder() -> None:
+    assert resolve(POSTGRES_HOST="/var/run/postgresql").is_local()
+
+
+# Supabase
+
+
+def test_a_supabase_project_is_reached_directly_and_verified() -> None:
+    target = resolve(**SUPABASE)
+    assert (target.host, target.port) == ("db.abcdefgh.supabase.co", 5432)
+    assert (target.user, target.database) == ("postgres", "postgres")
+    assert password(target) == CANARY
+    assert (target.sslmode, target.sslrootcert) == ("verify-full", Path("system"))
+
+
+def test_a_supabase_project_without_a_ca_says_what_to_set() -> None:
+    message = refusal(SUPABASE_URL="https://abcdefgh.supabase.co", SUPABASE_DB_PASSWORD=CANARY)
+    assert "PGSSLROOTCERT" in message
+    assert "dashboard" in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize("host", ["db.abc.supabase.co", "aws-0-eu-west-1.pooler.supabase.com"])
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require"])
+def test_a_supabase_host_in_a_url_is_never_reached_unverified(host: str, mode: str) -> None:
+    assert "verify-full" in refusal(f"postgresql://u@{host}/d?sslmode={mode}")
+    assert "PGSSLROOTCERT" in refusal(f"postgresql://u@{host}/d")
+    assert resolve(f"postgresql://u@{host}/d?sslrootcert=system").sslmode == "verify-full"
+
+
+@pytest.mark.parametrize("url", ["http://localhost:54321", "http://127.0.0.1:54321/"])
+def test_a_local_supabase_needs_neither_tls_nor_a_password(url: str) -> None:
+    target = resolve(SUPABASE_URL=url, PGSSLMODE="verify-full")
+    assert (target.host, target.port, password(target)) == ("127.0.0.1", 54322, "postgres")
+    assert target.sslmode is None
+    assert password(resolve(SUPABASE_URL=url, SUPABASE_DB_PASSWORD=CANARY)) == CANARY
+
+
+def test_api_keys_open_nothing() -> None:
+    keys = {"SUPABASE_ANON_KEY": CANARY, "SUPABASE_SERVICE_ROLE_KEY": CANARY}
+    assert "Nothing says" in refusal(**keys)
+    message = refusal(SUPABASE_URL="https://abcdefgh.supabase.co", **keys)
+    assert "SUPABASE_DB_PASSWORD" in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://shop.example.com", "abcdefgh", f"https://{CANARY}@x.supabase.co", "https://[::1"],
+)
+def test_another_supabase_url_is_refused_without_being_repeated(url: str) -> None:
+    message = refusal(SUPABASE_URL=url, SUPABASE_DB_PASSWORD=CANARY)
+    assert "SUPABASE_URL" in message
+    assert url not in message
+    assert CANARY not in message
+
+
+def test_a_supabase_password_without_its_project_is_refused() -> None:
+    assert "SUPABASE_URL" in refusal(SUPABASE_DB_PASSWORD=CANARY)
+
+
+# Sources that disagree
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture, **environ: str) -> str:
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="typedsql"):
+        resolve(**environ)
+    return caplog.text
+
+
+def test_sources_that_disagree_are_logged_by_their_names_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    text = warnings_of(
+        caplog,
+        DATABASE_URL=f"postgresql://worker:{CANARY}@db.example.com/app",
+        POSTGRES_HOST="other.example.com",
+        POSTGRES_DB="app",
+        POSTGRES_PASSWORD="another-" + CANARY,
+        SUPABASE_URL="https://abcdefgh.supabase.co",
+        SUPABASE_DB_PASSWORD=CANARY,
+    )
+    assert "DATABASE_URL decides" in text
+    for name in ("POSTGRES_HOST", "POSTGRES_PASSWORD", "SUPABASE_URL"):
+        assert name in text
+    assert "POSTGRES_DB" not in text
+    for secret in (CANARY, "other.example.com", "db.example.com", "abcdefgh"):
+        assert secret not in text
+
+
+def test_sources_that_agree_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert not warnings_of(
+        caplog,
+        DATABASE_URL="postgresql://postgres:pw@localhost/app",
+        POSTGRES_HOST="127.0.0.1",
+        POSTGRES_PASSWORD="pw",
+        POSTGRES_DB="app",
+    )
+    pooled = "postgresql://postgres.abcdefgh:pw@aws-0-eu.pooler.supabase.com:5432/postgres"
+    assert not warnings_of(caplog, DATABASE_URL=f"{pooled}?sslrootcert=system", **SUPABASE)
+
+
+def test_an_explicit_argument_is_not_argued_with(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="typedsql"):
+        resolve("postgresql://u@argument.example.com/d", **DATABASE_URL)
+    assert not caplog.text
+
+
+# The embedded server
+
+
+def test_the_embedded_server_is_named_and_never_guessed() -> None:
+    assert resolve("embedded:/srv/data").embedded_dir == Path("/srv/data")
+    assert resolve(DATABASE_URL="embedded:/srv/data").source == "DATABASE_URL"
+    assert "Nothing says" in refusal()
+    default = resolve(embedded_default=True)
+    assert default.source == "embedded (default)"
+    assert default.embedded_dir == resolve("embedded:").embedded_dir
+
+
+def test_variables_that_are_half_set_do_not_lead_to_the_embedded_server() -> None:
+    with pytest.raises(ConfigurationError, match="SUPABASE_DB_PASSWORD"):
+        resolve(embedded_default=True, SUPABASE_URL="https://abcdefgh.supabase.co")
+
+
+def test_an_embedded_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve("embedded:data").embedded_dir == tmp_path / "data"
+    assert resolve("embedded:~/data").embedded_dir == Path("/nonexistent/data")
+
+
+def test_the_default_folder_is_below_the_user_data_or_for_root_below_var_lib(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert resolve("embedded:").embedded_dir == Path("/nonexistent/.local/share/shop/postgresql-18")
+    assert resolve("embedded:", XDG_DATA_HOME="/data").embedded_dir == Path(
+        "/data/shop/postgresql-18"
+    )
+    # The XDG specification says to ignore a relative one.
+    assert resolve("embedded:", XDG_DATA_HOME="data").embedded_dir == Path(
+        "/nonexistent/.local/share/shop/postgresql-18"
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert resolve("embedded:", XDG_DATA_HOME="/root/data").embedded_dir == Path(
+        "/var/lib/shop/postgresql-18"
+    )
+
+
+def test_a_server_that_was_not_started_has_no_address() -> None:
+    target = resolve("embedded:/srv/data")
+    for call in (target.asyncpg_arguments, target.dbmate_url):
+        with pytest.raises(ConfigurationError, match="was not started"):
+            call()
+
+
+# What a target tells
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("postgresql://u@localhost/d", True),
+        ("postgresql://u@LOCALHOST./d", True),
+        ("postgresql://u@127.0.0.1/d", True),
+        ("postgresql://u@127.8.9.10/d", True),
+        ("postgresql://u@[::1]/d", True),
+        ("postgresql://u@/d?host=/tmp", True),
+        ("embedded:/srv/data", True),
+        ("postgresql://u@db.example.com/d", False),
+        ("postgresql://u@localhost.example.com/d", False),
+        ("postgresql://u@10.0.0.1/d", False),
+        ("postgresql://u@0.0.0.0/d", False),
+        ("postgresql://u@[2001:db8::7]/d", False),
+    ],
+)
+def test_a_server_is_local_by_its_address(url: str, local: bool) -> None:
+    assert resolve(url).is_local() is local
+
+
+def test_a_target_describes_itself_without_its_password() -> None:
+    target = resolve(DATABASE_URL=f"postgresql://u:{CANARY}@db.example.com/app")
+    assert target.describe() == "u@db.example.com:5432/app (DATABASE_URL)"
+    assert resolve("postgresql://u@[::1]/d").describe() == "u@[::1]:5432/d (argument)"
+
+
+def test_dbmate_gets_a_url_for_sockets_and_addresses() -> None:
+    socket = resolve("postgresql://u:p%40@/d?host=/tmp/a%20b&port=6000").dbmate_url()
+    assert socket == "postgres://u:p%40@/d?sslmode=disable&host=/tmp/a%20b&port=6000"
+    assert resolve("postgresql://u@[::1]/d").dbmate_url() == (
+        "postgres://u@/d?sslmode=disable&host=%3A%3A1&port=5432"
+    )
+    remote = resolve("postgresql://u@db.example.com/d")
+    assert remote.dbmate_url().endswith("?sslmode=prefer")
+    assert remote.dbmate_url(sslmode="require").endswith("?sslmode=require")
+
+
+def test_no_representation_of_a_target_tells_its_password() -> None:
+    target = resolve(f"postgresql://u:{CANARY}@h/d")
+    shown = [
+        repr(target),
+        str(target),
+        f"{target}",
+        target.describe(),
+        repr(dataclasses.asdict(target)),
+        repr(dataclasses.astuple(target)),
+        repr(copy.deepcopy(target)),
+        repr([getattr(target, name.name) for name in dataclasses.fields(target)]),
+    ]
+    assert all(CANARY not in text for text in shown)
+    # The control: the secret is there to be told.
+    assert target.asyncpg_arguments()["password"] == CANARY
+    assert CANARY in target.dbmate_url()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_target_is_not_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(resolve(f"postgresql://u:{CANARY}@h/d"), protocol)
+
+
+@pytest.mark.parametrize("where", ["argument", "DATABASE_URL", "POSTGRES_PASSWORD"])
+def test_no_traceback_tells_a_password_even_with_its_local_variables(where: str) -> None:
+    environ = {"HOME": "/nonexistent"}
+    url = None
+    if where == "argument":
+        url = f"postgresql://u:{CANARY}#@h/d"
+    elif where == "DATABASE_URL":
+        environ["DATABASE_URL"] = f"postgresql://u:{CANARY}#@h/d"
+    else:
+        environ |= {"POSTGRES_PASSWORD": CANARY, "POSTGRES_PORT": "x"}
+    try:
+        resolve_target(url, project="shop", environ=environ)
+    except ConfigurationError as error:
+        report = traceback.TracebackException.from_exception(error, capture_locals=True)
+        # This test's own frame, the first, holds the secret: the control.
+        own, *ours = report.stack
+        assert CANARY in str(own.locals)
+        assert len(ours) >= 1
+        assert all(CANARY not in str(frame.locals) for frame in ours)
+        assert CANARY not in str(report)
+        assert error.__context__ is None
+    else:
+        pytest.fail("a malformed URL was taken")
