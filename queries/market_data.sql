@@ -1,0 +1,373 @@
+-- Candles, partitioned by the UTC month of open_time. Owner: market data.
+-- open, high, low, close: quote currency, negative for some spreads; volume: base currency;
+-- trade_count: NULL where the exchange does not say. interval is one of the closed list that
+-- the table names. Time ranges are half open, [since, until).
+-- The key is (symbol, exchange, interval, open_time). A candle outside the months that were
+-- made is refused (23514): call ensure_months before writing.
+
+-- name: ensure_months(first, last)$
+-- Makes the partitions of the months from first to last, both included, where they are
+-- missing, and returns how many were made. At most 240 months a call.
+-- Takes a lock until the transaction ends; concurrent calls wait, readers and writers of
+-- other months do not.
+SELECT public.ensure_market_data_months(:first, :last) AS months_made;
+
+-- name: insert(exchange, symbol, interval, open_time, open, high, low, close, volume, trade_count)<!
+-- @one
+-- Adds a candle and returns it whole. One that is there already is a unique violation; use
+-- merge where it may be.
+-- Index: market_data_pkey.
+INSERT INTO public.market_data AS t (
+    exchange,
+    symbol,
+    interval,
+    open_time,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    trade_count
+)
+VALUES (
+    :exchange,
+    :symbol,
+    :interval,
+    :open_time,
+    :open,
+    :high,
+    :low,
+    :close,
+    :volume,
+    :trade_count
+)
+RETURNING
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at;
+
+-- name: merge(exchange, symbol, interval, open_time, open, high, low, close, volume, trade_count)<!
+-- Adds a candle, or writes the newer state of one that was still open. A NULL trade_count
+-- leaves the stored one.
+-- Returns true when this transaction added it (xmax, which other tables ask, is not to be had
+-- of a partitioned one), false when changed, and no row when there was nothing to change.
+-- Index: market_data_pkey.
+INSERT INTO public.market_data AS t (
+    exchange,
+    symbol,
+    interval,
+    open_time,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    trade_count
+)
+VALUES (
+    :exchange,
+    :symbol,
+    :interval,
+    :open_time,
+    :open,
+    :high,
+    :low,
+    :close,
+    :volume,
+    :trade_count
+)
+ON CONFLICT (symbol, exchange, interval, open_time) DO UPDATE
+    SET
+        open = excluded.open,
+        high = excluded.high,
+        low = excluded.low,
+        close = excluded.close,
+        volume = excluded.volume,
+        trade_count = coalesce(excluded.trade_count, t.trade_count),
+        updated_at = now()
+    WHERE (t.open, t.high, t.low, t.close, t.volume, t.trade_count) IS DISTINCT FROM (
+        excluded.open,
+        excluded.high,
+        excluded.low,
+        excluded.close,
+        excluded.volume,
+        coalesce(excluded.trade_count, t.trade_count)
+    )
+RETURNING (t.created_at = t.updated_at) AS inserted;
+
+-- name: merge_batch(exchange, symbol, interval, open_times, opens, highs, lows, closes, volumes, trade_counts)
+-- @returns MergedCandle
+-- Merges candles of one chart, given as arrays of equal length, as merge does one.
+-- Returns the open_time of each candle that this transaction added (inserted is true) or that
+-- was changed (false), in no particular order; one that was there unchanged is not returned.
+-- Elements of trade_counts may be NULL. Of a candle given twice the last element counts.
+-- Rows are locked in the order of their keys, so that two batches do not deadlock.
+-- Index: market_data_pkey.
+INSERT INTO public.market_data AS t (
+    exchange,
+    symbol,
+    interval,
+    open_time,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    trade_count
+)
+SELECT DISTINCT ON (b.open_time)
+    CAST(:exchange AS TEXT) AS exchange,
+    CAST(:symbol AS TEXT) AS symbol,
+    CAST(:interval AS TEXT) AS interval,
+    b.open_time,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.trade_count
+FROM
+    unnest(
+        CAST(:open_times AS TIMESTAMPTZ[]),
+        CAST(:opens AS NUMERIC[]),
+        CAST(:highs AS NUMERIC[]),
+        CAST(:lows AS NUMERIC[]),
+        CAST(:closes AS NUMERIC[]),
+        CAST(:volumes AS NUMERIC[]),
+        CAST(:trade_counts AS BIGINT[])
+    ) WITH ORDINALITY AS b (
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        trade_count,
+        position
+    )
+ORDER BY b.open_time ASC, b.position DESC
+ON CONFLICT (symbol, exchange, interval, open_time) DO UPDATE
+    SET
+        open = excluded.open,
+        high = excluded.high,
+        low = excluded.low,
+        close = excluded.close,
+        volume = excluded.volume,
+        trade_count = coalesce(excluded.trade_count, t.trade_count),
+        updated_at = now()
+    WHERE (t.open, t.high, t.low, t.close, t.volume, t.trade_count) IS DISTINCT FROM (
+        excluded.open,
+        excluded.high,
+        excluded.low,
+        excluded.close,
+        excluded.volume,
+        coalesce(excluded.trade_count, t.trade_count)
+    )
+RETURNING
+    t.open_time,
+    (t.created_at = t.updated_at) AS inserted;
+
+-- name: get(exchange, symbol, interval, open_time)^
+-- One candle.
+-- Index: market_data_pkey.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time = :open_time;
+
+-- name: get_latest(exchange, symbol, interval)^
+-- The newest candle of a chart.
+-- Index: market_data_pkey, backwards, newest month first.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+ORDER BY t.open_time DESC
+LIMIT 1;
+
+-- name: list_candles(exchange, symbol, interval, since, until, max_rows)
+-- The candles of a chart in a period, oldest first. Continue with list_candles_page.
+-- Index: market_data_pkey; only the months of the period are read.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time >= :since
+    AND t.open_time < :until
+ORDER BY t.open_time ASC
+LIMIT :max_rows;
+
+-- name: list_candles_page(exchange, symbol, interval, after_open_time, until, max_rows)
+-- The page of list_candles that follows the candle of after_open_time.
+-- Index: market_data_pkey; only the months of the period are read.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time > :after_open_time
+    AND t.open_time < :until
+ORDER BY t.open_time ASC
+LIMIT :max_rows;
+
+-- name: list_recent(exchange, symbol, interval, max_rows)
+-- The newest candles of a chart, newest first. Continue with list_recent_page.
+-- Index: market_data_pkey, backwards, newest month first.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+ORDER BY t.open_time DESC
+LIMIT :max_rows;
+
+-- name: list_recent_page(exchange, symbol, interval, before_open_time, max_rows)
+-- The page of list_recent that follows the candle of before_open_time.
+-- Index: market_data_pkey, backwards from before_open_time.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time < :before_open_time
+ORDER BY t.open_time DESC
+LIMIT :max_rows;
+
+-- name: count(exchange, symbol, interval, since, until)$
+-- How many candles of a chart there are in a period.
+-- Index: market_data_pkey; only the months of the period are read.
+SELECT count(*) AS candle_count
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time >= :since
+    AND t.open_time < :until;
+
+-- name: stream_candles(exchange, symbol, interval, since, until)
+-- All candles of a chart in a period, oldest first.
+-- Index: market_data_pkey; only the months of the period are read.
+SELECT
+    t.exchange,
+    t.symbol,
+    t.interval,
+    t.open_time,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.volume,
+    t.trade_count,
+    t.created_at,
+    t.updated_at
+FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time >= :since
+    AND t.open_time < :until
+ORDER BY t.open_time ASC;
+
+-- name: delete_range(exchange, symbol, interval, since, until)!
+-- Removes the candles of a chart in a period. Affects as many rows as there were.
+-- Index: market_data_pkey; only the months of the period are read.
+DELETE FROM public.market_data AS t
+WHERE
+    t.symbol = :symbol
+    AND t.exchange = :exchange
+    AND t.interval = :interval
+    AND t.open_time >= :since
+    AND t.open_time < :until;

@@ -1,0 +1,833 @@
+-- Whale transfers, one row per inclusion of a transaction in a block. Owner: ingestion.
+-- value_eth: ether, exact. value_usd: US dollars at block_timestamp. gas_price: wei.
+-- The key is (hash, chain_id, block_hash, trace_path); trace_path is empty for the
+-- transaction itself. Hashes and addresses are taken in any case and stored in lower case.
+-- Unless a statement says otherwise it reads transfers only: canonical rows
+-- (orphaned_at IS NULL) which did not fail (succeeded IS DISTINCT FROM FALSE; NULL means
+-- that no receipt told, as before Byzantium). Time ranges are half open, [since, until).
+
+-- name: insert(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, value_usd, price_source, priced_at, gas_price, gas_used, succeeded, whale_score)<!
+-- @one
+-- Adds one canonical row and returns it whole.
+-- A row that is there already is a unique violation; use merge where it may be.
+-- value_usd, price_source and priced_at are given together or all NULL.
+-- to_address is NULL for a contract creation.
+-- Index: whale_transactions_pkey.
+INSERT INTO public.whale_transactions AS t (
+    hash,
+    chain_id,
+    block_hash,
+    trace_path,
+    block_number,
+    block_timestamp,
+    from_address,
+    to_address,
+    value_eth,
+    value_usd,
+    price_source,
+    priced_at,
+    gas_price,
+    gas_used,
+    succeeded,
+    whale_score
+)
+VALUES (
+    lower(:hash),
+    :chain_id,
+    lower(:block_hash),
+    :trace_path,
+    :block_number,
+    :block_timestamp,
+    lower(:from_address),
+    lower(:to_address),
+    :value_eth,
+    :value_usd,
+    :price_source,
+    :priced_at,
+    :gas_price,
+    :gas_used,
+    :succeeded,
+    :whale_score
+)
+RETURNING
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at;
+
+-- name: merge(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, gas_price, gas_used, succeeded, orphaned_at)<!
+-- Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded).
+-- Returns true when added, false when changed, and no row when there was nothing to change.
+-- What is known is never forgotten: NULL leaves the stored value.
+-- orphaned_at is for a row of a block known to be orphaned, and only counts when it is added.
+-- Index: whale_transactions_pkey.
+INSERT INTO public.whale_transactions AS t (
+    hash,
+    chain_id,
+    block_hash,
+    trace_path,
+    block_number,
+    block_timestamp,
+    from_address,
+    to_address,
+    value_eth,
+    gas_price,
+    gas_used,
+    succeeded,
+    orphaned_at
+)
+VALUES (
+    lower(:hash),
+    :chain_id,
+    lower(:block_hash),
+    :trace_path,
+    :block_number,
+    :block_timestamp,
+    lower(:from_address),
+    lower(:to_address),
+    :value_eth,
+    :gas_price,
+    :gas_used,
+    :succeeded,
+    :orphaned_at
+)
+ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
+    SET
+        gas_used = coalesce(excluded.gas_used, t.gas_used),
+        succeeded = coalesce(excluded.succeeded, t.succeeded),
+        updated_at = now()
+    WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
+        coalesce(excluded.gas_used, t.gas_used),
+        coalesce(excluded.succeeded, t.succeeded)
+    )
+RETURNING (t.xmax = 0) AS inserted;
+
+-- name: merge_batch(chain_id, block_hash, block_number, block_timestamp, orphaned_at, hashes, from_addresses, to_addresses, values_eth, gas_prices, gas_used, succeeded)
+-- @returns MergedTransaction
+-- Merges the transactions of one block, given as arrays of equal length, as merge does one.
+-- Returns the hash of each row that was added (inserted is true) or changed (false), in no
+-- particular order; a row that was there unchanged is not returned.
+-- Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice counts
+-- once, its first element. Rows are locked in the order of their keys, so that two batches
+-- of one block wait for each other instead of deadlocking.
+-- orphaned_at is NULL, or that of a block known to be orphaned; it marks the added rows.
+-- Index: whale_transactions_pkey.
+INSERT INTO public.whale_transactions AS t (
+    hash,
+    chain_id,
+    block_hash,
+    trace_path,
+    block_number,
+    block_timestamp,
+    from_address,
+    to_address,
+    value_eth,
+    gas_price,
+    gas_used,
+    succeeded,
+    orphaned_at
+)
+SELECT DISTINCT ON (lower(b.hash))
+    lower(b.hash) AS hash,
+    CAST(:chain_id AS BIGINT) AS chain_id,
+    lower(:block_hash) AS block_hash,
+    '' AS trace_path,
+    CAST(:block_number AS BIGINT) AS block_number,
+    CAST(:block_timestamp AS TIMESTAMPTZ) AS block_timestamp,
+    lower(b.from_address) AS from_address,
+    lower(b.to_address) AS to_address,
+    b.value_eth,
+    b.gas_price,
+    b.gas_used,
+    b.succeeded,
+    CAST(:orphaned_at AS TIMESTAMPTZ) AS orphaned_at
+FROM
+    unnest(
+        CAST(:hashes AS TEXT[]),
+        CAST(:from_addresses AS TEXT[]),
+        CAST(:to_addresses AS TEXT[]),
+        CAST(:values_eth AS NUMERIC[]),
+        CAST(:gas_prices AS BIGINT[]),
+        CAST(:gas_used AS BIGINT[]),
+        CAST(:succeeded AS BOOLEAN[])
+    ) WITH ORDINALITY AS b (
+        hash,
+        from_address,
+        to_address,
+        value_eth,
+        gas_price,
+        gas_used,
+        succeeded,
+        position
+    )
+ORDER BY lower(b.hash) ASC, b.position ASC
+ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
+    SET
+        gas_used = coalesce(excluded.gas_used, t.gas_used),
+        succeeded = coalesce(excluded.succeeded, t.succeeded),
+        updated_at = now()
+    WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
+        coalesce(excluded.gas_used, t.gas_used),
+        coalesce(excluded.succeeded, t.succeeded)
+    )
+RETURNING
+    t.hash,
+    (t.xmax = 0) AS inserted;
+
+-- name: get_by_hash(chain_id, hash)^
+-- The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
+-- or only orphaned blocks hold it. The latest block wins should several claim it.
+-- Index: whale_transactions_pkey.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.trace_path = ''
+    AND t.orphaned_at IS NULL
+ORDER BY t.block_number DESC, t.block_hash ASC
+LIMIT 1;
+
+-- name: get(hash, chain_id, block_hash, trace_path)^
+-- One row by its full key, whether canonical or orphaned, failed or not.
+-- Index: whale_transactions_pkey.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path = :trace_path;
+
+-- name: list_inclusions(chain_id, hash)
+-- Everything that is known of a transaction: each inclusion in a block, orphaned or not,
+-- failed or not, with its internal transfers. By block number, block and trace path; the
+-- first 1000 rows.
+-- Index: whale_transactions_pkey.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+ORDER BY t.block_number ASC, t.block_hash ASC, t.trace_path ASC
+LIMIT 1000;
+
+-- name: list_recent(min_value_eth, max_rows)
+-- Transfers of every chain worth at least min_value_eth, newest first.
+-- Continue with list_recent_page.
+-- Index: idx_whale_transactions_timestamp, backwards; value_eth is filtered on the way.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.value_eth >= :min_value_eth
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE
+ORDER BY
+    t.block_timestamp DESC,
+    t.hash DESC,
+    t.chain_id DESC,
+    t.block_hash DESC,
+    t.trace_path DESC
+LIMIT :max_rows;
+
+-- name: list_recent_page(min_value_eth, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
+-- The page of list_recent that follows the row named by the before parameters.
+-- Index: idx_whale_transactions_timestamp, backwards from before_timestamp.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.value_eth >= :min_value_eth
+    AND (t.block_timestamp, t.hash, t.chain_id, t.block_hash, t.trace_path) < (
+        :before_timestamp,
+        lower(:before_hash),
+        :before_chain_id,
+        lower(:before_block_hash),
+        :before_trace_path
+    )
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE
+ORDER BY
+    t.block_timestamp DESC,
+    t.hash DESC,
+    t.chain_id DESC,
+    t.block_hash DESC,
+    t.trace_path DESC
+LIMIT :max_rows;
+
+-- name: list_largest(chain_id, min_value_eth, since, max_rows)
+-- Transfers of one chain worth at least min_value_eth since a time, largest first.
+-- Index: idx_whale_transactions_value_eth, backwards.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.value_eth >= :min_value_eth
+    AND t.block_timestamp >= :since
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE
+ORDER BY t.value_eth DESC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+LIMIT :max_rows;
+
+-- name: list_highest_scored(chain_id, min_whale_score, since, max_rows)
+-- Scored transfers of one chain since a time, highest score first.
+-- Index: idx_whale_transactions_whale_score, backwards.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.whale_score >= :min_whale_score
+    AND t.block_timestamp >= :since
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE
+ORDER BY t.whale_score DESC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+LIMIT :max_rows;
+
+-- name: list_by_block(chain_id, block_number, max_rows)
+-- The canonical rows of one block, failed ones included, by hash and trace path.
+-- Index: idx_whale_transactions_block_number.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.block_number = :block_number
+    AND t.chain_id = :chain_id
+    AND t.orphaned_at IS NULL
+ORDER BY t.hash ASC, t.block_hash ASC, t.trace_path ASC
+LIMIT :max_rows;
+
+-- name: list_by_address(address, max_rows)
+-- @returns AddressTransfer
+-- Transfers from or to an address on every chain, newest first; direction is out, in or
+-- self. Continue with list_by_address_page.
+-- Index: idx_whale_transactions_from_address and idx_whale_transactions_to_address, both
+-- backwards and merged. Each half has its own order and limit, because without them, or with
+-- OR in place of UNION ALL, every row of a busy address is read and sorted.
+SELECT
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    CASE
+        WHEN t.from_address <> lower(:address) THEN 'in'
+        WHEN t.to_address = lower(:address) THEN 'self'
+        ELSE 'out'
+    END AS direction
+FROM (
+    (
+        SELECT
+            s.hash,
+            s.chain_id,
+            s.block_hash,
+            s.trace_path,
+            s.block_number,
+            s.block_timestamp,
+            s.from_address,
+            s.to_address,
+            s.value_eth,
+            s.value_usd
+        FROM public.whale_transfers AS s
+        WHERE s.from_address = lower(:address)
+        ORDER BY
+            s.block_timestamp DESC,
+            s.hash DESC,
+            s.chain_id DESC,
+            s.block_hash DESC,
+            s.trace_path DESC
+        LIMIT :max_rows
+    )
+    UNION ALL
+    (
+        SELECT
+            r.hash,
+            r.chain_id,
+            r.block_hash,
+            r.trace_path,
+            r.block_number,
+            r.block_timestamp,
+            r.from_address,
+            r.to_address,
+            r.value_eth,
+            r.value_usd
+        FROM public.whale_transfers AS r
+        WHERE
+            r.to_address = lower(:address)
+            AND r.from_address <> lower(:address)
+        ORDER BY
+            r.block_timestamp DESC,
+            r.hash DESC,
+            r.chain_id DESC,
+            r.block_hash DESC,
+            r.trace_path DESC
+        LIMIT :max_rows
+    )
+) AS t
+ORDER BY
+    t.block_timestamp DESC,
+    t.hash DESC,
+    t.chain_id DESC,
+    t.block_hash DESC,
+    t.trace_path DESC
+LIMIT :max_rows;
+
+-- name: list_by_address_page(address, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
+-- @returns AddressTransfer
+-- The page of list_by_address that follows the row named by the before parameters.
+-- Index: idx_whale_transactions_from_address and idx_whale_transactions_to_address, both
+-- backwards from before_timestamp and merged.
+SELECT
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    CASE
+        WHEN t.from_address <> lower(:address) THEN 'in'
+        WHEN t.to_address = lower(:address) THEN 'self'
+        ELSE 'out'
+    END AS direction
+FROM (
+    (
+        SELECT
+            s.hash,
+            s.chain_id,
+            s.block_hash,
+            s.trace_path,
+            s.block_number,
+            s.block_timestamp,
+            s.from_address,
+            s.to_address,
+            s.value_eth,
+            s.value_usd
+        FROM public.whale_transfers AS s
+        WHERE
+            s.from_address = lower(:address)
+            AND (s.block_timestamp, s.hash, s.chain_id, s.block_hash, s.trace_path) < (
+                :before_timestamp,
+                lower(:before_hash),
+                :before_chain_id,
+                lower(:before_block_hash),
+                :before_trace_path
+            )
+        ORDER BY
+            s.block_timestamp DESC,
+            s.hash DESC,
+            s.chain_id DESC,
+            s.block_hash DESC,
+            s.trace_path DESC
+        LIMIT :max_rows
+    )
+    UNION ALL
+    (
+        SELECT
+            r.hash,
+            r.chain_id,
+            r.block_hash,
+            r.trace_path,
+            r.block_number,
+            r.block_timestamp,
+            r.from_address,
+            r.to_address,
+            r.value_eth,
+            r.value_usd
+        FROM public.whale_transfers AS r
+        WHERE
+            r.to_address = lower(:address)
+            AND r.from_address <> lower(:address)
+            AND (r.block_timestamp, r.hash, r.chain_id, r.block_hash, r.trace_path) < (
+                :before_timestamp,
+                lower(:before_hash),
+                :before_chain_id,
+                lower(:before_block_hash),
+                :before_trace_path
+            )
+        ORDER BY
+            r.block_timestamp DESC,
+            r.hash DESC,
+            r.chain_id DESC,
+            r.block_hash DESC,
+            r.trace_path DESC
+        LIMIT :max_rows
+    )
+) AS t
+ORDER BY
+    t.block_timestamp DESC,
+    t.hash DESC,
+    t.chain_id DESC,
+    t.block_hash DESC,
+    t.trace_path DESC
+LIMIT :max_rows;
+
+-- name: count_since(chain_id, min_value_eth, since)$
+-- How many transfers of one chain worth at least min_value_eth there are since a time.
+-- Index: idx_whale_transactions_timestamp.
+SELECT count(*) AS transfer_count
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.value_eth >= :min_value_eth
+    AND t.block_timestamp >= :since
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE;
+
+-- name: stream_since(chain_id, since)
+-- All transfers of one chain since a time, oldest first.
+-- Index: idx_whale_transactions_timestamp.
+SELECT
+    t.id,
+    t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.trace_path,
+    t.block_number,
+    t.block_timestamp,
+    t.from_address,
+    t.to_address,
+    t.value_eth,
+    t.value_usd,
+    t.price_source,
+    t.priced_at,
+    t.gas_price,
+    t.gas_used,
+    t.succeeded,
+    t.whale_score,
+    t.orphaned_at,
+    t.created_at,
+    t.updated_at
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.block_timestamp >= :since
+    AND t.orphaned_at IS NULL
+    AND t.succeeded IS DISTINCT FROM FALSE
+ORDER BY t.block_timestamp ASC, t.hash ASC, t.block_hash ASC, t.trace_path ASC;
+
+-- name: update_receipt(hash, chain_id, block_hash, trace_path, gas_used, succeeded)!
+-- Writes what the receipt says. succeeded is NULL where the receipt has no status.
+-- Affects 1 row, or 0 when there is no such row or it says so already.
+-- Index: whale_transactions_pkey.
+UPDATE public.whale_transactions AS t
+SET
+    gas_used = :gas_used,
+    succeeded = :succeeded,
+    updated_at = now()
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path = :trace_path
+    AND (t.gas_used, t.succeeded) IS DISTINCT FROM (:gas_used, :succeeded);
+
+-- name: update_usd_price(hash, chain_id, block_hash, trace_path, value_usd, price_source, priced_at)!
+-- Writes the value in US dollars, rounded to cents, with its source and time; all three NULL
+-- take it back.
+-- Affects 1 row, or 0 when there is no such row or it says so already.
+-- Index: whale_transactions_pkey.
+UPDATE public.whale_transactions AS t
+SET
+    value_usd = :value_usd,
+    price_source = :price_source,
+    priced_at = :priced_at,
+    updated_at = now()
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path = :trace_path
+    AND (t.value_usd, t.price_source, t.priced_at) IS DISTINCT FROM (
+        CAST(:value_usd AS NUMERIC(20, 2)),
+        :price_source,
+        :priced_at
+    );
+
+-- name: update_whale_score(hash, chain_id, block_hash, trace_path, whale_score)!
+-- Writes the score, 0 to 1, rounded to four decimals; NULL takes it back.
+-- Affects 1 row, or 0 when there is no such row or it says so already.
+-- Index: whale_transactions_pkey.
+UPDATE public.whale_transactions AS t
+SET
+    whale_score = :whale_score,
+    updated_at = now()
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path = :trace_path
+    AND t.whale_score IS DISTINCT FROM CAST(:whale_score AS NUMERIC(5, 4));
+
+-- name: orphan_block(chain_id, block_number, block_hash)!
+-- Marks the rows of a block that a reorganisation took out of the chain; belongs in one
+-- transaction with blocks.orphan. Rows marked before keep their time.
+-- Affects as many rows as were canonical.
+-- Index: idx_whale_transactions_block_number.
+UPDATE public.whale_transactions AS t
+SET
+    orphaned_at = now(),
+    updated_at = now()
+WHERE
+    t.block_number = :block_number
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.orphaned_at IS NULL;
+
+-- name: restore_block(chain_id, block_number, block_hash)!
+-- Takes back orphan_block, for a block that a second reorganisation returned to the chain;
+-- belongs in one transaction with blocks.restore. Affects as many rows as were orphaned.
+-- Index: idx_whale_transactions_block_number.
+UPDATE public.whale_transactions AS t
+SET
+    orphaned_at = NULL,
+    updated_at = now()
+WHERE
+    t.block_number = :block_number
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.orphaned_at IS NOT NULL;
+
+-- name: delete(hash, chain_id, block_hash, trace_path)!
+-- Removes one row by its full key. Affects 1 row, or 0 when there is none.
+-- A reorganisation never deletes; it marks, with orphan_block.
+-- Index: whale_transactions_pkey.
+DELETE FROM public.whale_transactions AS t
+WHERE
+    t.hash = lower(:hash)
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path = :trace_path;
+
+-- name: list_top_addresses(chain_id, since, until, max_rows)
+-- @returns AddressVolume
+-- The addresses which moved most ether in a period, sent and received together, largest
+-- volume first, then by address. A transfer to oneself counts once in transfer_count and on
+-- both sides of the volume; a contract creation counts for its sender alone.
+-- Index: idx_whale_transactions_timestamp.
+SELECT
+    m.address,
+    sum(m.counted) AS transfer_count,
+    sum(m.sent_eth) AS sent_eth,
+    sum(m.received_eth) AS received_eth,
+    sum(m.sent_eth + m.received_eth) AS volume_eth
+FROM public.whale_transfers AS t
+CROSS JOIN
+    LATERAL (
+        VALUES
+        (t.from_address, t.value_eth, CAST(0 AS NUMERIC), 1),
+        (
+            t.to_address,
+            CAST(0 AS NUMERIC),
+            t.value_eth,
+            CASE WHEN t.to_address = t.from_address THEN 0 ELSE 1 END
+        )
+    ) AS m (address, sent_eth, received_eth, counted)
+WHERE
+    t.chain_id = :chain_id
+    AND t.block_timestamp >= :since
+    AND t.block_timestamp < :until
+    AND m.address IS NOT NULL
+GROUP BY m.address
+ORDER BY volume_eth DESC, m.address ASC
+LIMIT :max_rows;
+
+-- name: list_volume_by_hour(chain_id, since, until)
+-- @returns HourlyVolume
+-- Transfers of one chain in a period by hour (UTC), oldest hour first; hours without a
+-- transfer are left out. The first 8784 hours, a leap year.
+-- Index: idx_whale_transactions_timestamp.
+SELECT
+    date_trunc('hour', t.block_timestamp, 'UTC') AS hour,
+    count(*) AS transfer_count,
+    sum(t.value_eth) AS volume_eth,
+    max(t.value_eth) AS largest_eth
+FROM public.whale_transfers AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.block_timestamp >= :since
+    AND t.block_timestamp < :until
+GROUP BY date_trunc('hour', t.block_timestamp, 'UTC')
+ORDER BY hour ASC
+LIMIT 8784;

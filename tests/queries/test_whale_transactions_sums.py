@@ -1,0 +1,154 @@
+"""Transfers by address, and what sums them up: top addresses and volume by hour."""
+
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.queries.paging import walk
+from tests.queries.transfers import CHAIN, START, address_of, stored, ties
+from typedsql.database import Database
+from whaledb.queries import whale_transactions
+from whaledb.rows import AddressTransfer
+
+pytestmark = pytest.mark.versions
+
+MANY = 1000
+MINE = address_of(0xA)
+OTHER = address_of(0xB)
+PERIOD: dict[str, Any] = {"chain_id": CHAIN, "since": START, "until": START + timedelta(hours=1)}
+
+
+async def sent(db: Database, number: int, sender: str, receiver: str | None, **more: Any) -> None:
+    await stored(db, number, from_address=sender, to_address=receiver, **more)
+
+
+async def test_list_by_address_tells_the_direction(db: Database) -> None:
+    await sent(db, 1, MINE, OTHER)
+    await sent(db, 2, OTHER, MINE, block=1)
+    await sent(db, 3, MINE, MINE, block=2)
+    await sent(db, 4, MINE, None, block=3)
+    await sent(db, 5, OTHER, address_of(1), block=4)
+    await sent(db, 6, MINE, OTHER, block=5, succeeded=False)
+    await sent(db, 7, MINE, OTHER, block=6, value_eth=Decimal(0))
+    await sent(db, 8, OTHER, MINE, block=7, orphaned=True)
+    await sent(db, 9, OTHER, MINE, block=8, chain_id=10)
+    rows = await whale_transactions.list_by_address(db, address=MINE, max_rows=MANY)
+    assert [(int(row.hash or "", 16), row.direction) for row in rows] == [
+        (9, "in"),
+        (4, "out"),
+        (3, "self"),
+        (2, "in"),
+        (1, "out"),
+    ]
+    assert rows[1].to_address is None
+    two = await whale_transactions.list_by_address(db, address=MINE, max_rows=2)
+    assert two == rows[:2]
+
+
+async def test_list_by_address_page_walks_every_row_once(db: Database) -> None:
+    for number in range(9):
+        await sent(db, number, *((MINE, OTHER) if number % 3 else (OTHER, MINE)), block=number % 2)
+    for pair in ((MINE, OTHER), (OTHER, MINE)):
+        for changes in ties(30 + (pair[0] == MINE)):
+            await sent(db, 0, *pair, **changes)
+    await sent(db, 20, address_of(1), address_of(2))
+    await sent(db, 21, MINE, OTHER, succeeded=False)
+
+    async def following(row: AddressTransfer, max_rows: int) -> list[AddressTransfer]:
+        assert row.block_timestamp is not None
+        return await whale_transactions.list_by_address_page(
+            db,
+            address=MINE,
+            before_timestamp=row.block_timestamp,
+            before_hash=row.hash or "",
+            before_chain_id=row.chain_id or 0,
+            before_block_hash=row.block_hash or "",
+            before_trace_path=row.trace_path or "",
+            max_rows=max_rows,
+        )
+
+    whole = await whale_transactions.list_by_address(db, address=MINE, max_rows=MANY)
+    assert len(whole) == 25
+    for size in (1, 3):
+        first = whale_transactions.list_by_address(db, address=MINE, max_rows=size)
+        assert await walk(first, partial(following, max_rows=size)) == whole
+
+
+@pytest.mark.parametrize("address", [MINE, OTHER])
+async def test_either_half_alone_is_in_order(db: Database, address: str) -> None:
+    for changes in ties(30):
+        await sent(db, 0, MINE, OTHER, **changes)
+    whole = await whale_transactions.list_by_address(db, address=address, max_rows=MANY)
+    order = [(row.chain_id, row.block_hash, row.trace_path) for row in whole]
+    assert (len(order), order) == (8, sorted(order, reverse=True))
+    for size in range(8):
+        part = await whale_transactions.list_by_address(db, address=address, max_rows=size)
+        assert part == whole[:size]
+        page = await whale_transactions.list_by_address_page(
+            db,
+            address=address,
+            before_timestamp=START + timedelta(days=1),
+            before_hash="",
+            before_chain_id=0,
+            before_block_hash="",
+            before_trace_path="",
+            max_rows=size,
+        )
+        assert page == part
+
+
+async def test_list_top_addresses_adds_up_both_sides(db: Database) -> None:
+    a, b, c = (address_of(number) for number in (1, 2, 3))
+    await sent(db, 1, a, b, value_eth=Decimal(100))
+    await sent(db, 2, a, b, value_eth=Decimal("0.000000000000000001"), succeeded=True)
+    await sent(db, 3, c, c, value_eth=Decimal(30))
+    await sent(db, 4, b, None, value_eth=Decimal(5))
+    await sent(db, 5, c, b, value_eth=Decimal(900), succeeded=False)
+    await sent(db, 6, c, b, value_eth=Decimal(900), block=1, orphaned=True)
+    await sent(db, 7, c, b, value_eth=Decimal(900), chain_id=10)
+    await sent(db, 8, address_of(4), a, value_eth=Decimal(0))
+    await sent(db, 9, c, b, block_timestamp=PERIOD["until"])
+    await sent(db, 10, c, b, block_timestamp=START - timedelta(microseconds=1))
+    rows = await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=MANY)
+    assert [
+        (row.address, row.transfer_count, row.sent_eth, row.received_eth, row.volume_eth)
+        for row in rows
+    ] == [
+        (b, 3, Decimal(5), Decimal("100.000000000000000001"), Decimal("105.000000000000000001")),
+        (a, 2, Decimal("100.000000000000000001"), 0, Decimal("100.000000000000000001")),
+        (c, 1, Decimal(30), Decimal(30), Decimal(60)),
+    ]
+    assert await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=1) == rows[:1]
+
+
+async def test_addresses_of_the_same_volume_come_by_address(db: Database) -> None:
+    for number in (5, 3, 4):
+        await sent(db, number, address_of(number), None)
+    rows = await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=MANY)
+    assert [row.address for row in rows] == [address_of(number) for number in (3, 4, 5)]
+
+
+async def test_list_volume_by_hour_counts_what_moved(db: Database) -> None:
+    until = START + timedelta(hours=3)
+    await stored(db, 1, value_eth=Decimal(100))
+    await stored(db, 2, value_eth=Decimal("0.5"), block_timestamp=START + timedelta(minutes=59))
+    await stored(db, 3, value_eth=Decimal(7), block_timestamp=until - timedelta(microseconds=1))
+    await stored(db, 4, block_timestamp=until)
+    await stored(db, 5, block_timestamp=START - timedelta(microseconds=1))
+    await stored(db, 6, succeeded=False)
+    await stored(db, 7, block=1, orphaned=True)
+    await stored(db, 8, value_eth=Decimal(0))
+    await stored(db, 9, chain_id=10)
+    rows = await whale_transactions.list_volume_by_hour(
+        db, chain_id=CHAIN, since=START, until=until
+    )
+    assert [(row.hour, row.transfer_count, row.volume_eth, row.largest_eth) for row in rows] == [
+        (START, 2, Decimal("100.5"), Decimal(100)),
+        (START + timedelta(hours=2), 1, Decimal(7), Decimal(7)),
+    ]
+    assert not await whale_transactions.list_volume_by_hour(
+        db, chain_id=CHAIN, since=START, until=START
+    )
