@@ -1,0 +1,24 @@
+"""Blocks from files or standard input, decoded exactly and stored idempotently."""
+
+from whaledb.ingest.pipeline import (
+    DEFAULT_MIN_VALUE_ETH,
+    MAINNET_CHAIN_ID,
+    IngestProgress,
+    IngestSummary,
+    RefusedItem,
+    check_request,
+    ingest_blocks,
+)
+from whaledb.ingest.sources import SourceRefused, SourceUnavailable
+
+__all__ = [
+    "DEFAULT_MIN_VALUE_ETH",
+    "MAINNET_CHAIN_ID",
+    "IngestProgress",
+    "IngestSummary",
+    "RefusedItem",
+    "SourceRefused",
+    "SourceUnavailable",
+    "check_request",
+    "ingest_blocks",
+]

@@ -1,0 +1,294 @@
+"""The main job: blocks from files or standard input to rows."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from typedsql.database import Database
+from typedsql.errors import ConfigurationError, DataError
+from whaledb.ingest.decoding import Block, decode_block
+from whaledb.ingest.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
+from whaledb.ingest.reading import BadItem, read_items
+from whaledb.ingest.receipts import Receipts
+from whaledb.ingest.sources import Source, SourceRefused, open_sources
+from whaledb.ingest.storing import BlockStore, write_dead_letter
+
+MAINNET_CHAIN_ID: Final = 1
+DEFAULT_MIN_VALUE_ETH: Final = Decimal(100)
+# A wrong file is noticed before it has filled dead_letters.
+MAX_BAD_ITEMS_BEFORE_A_GOOD_ONE: Final = 1_000
+
+_T = TypeVar("_T")
+
+
+class IngestSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run did.
+
+    `blocks` were read and stored, or found stored. `transactions_seen` are all their
+    transactions; of those worth at least the threshold, `transactions_written` were added
+    or changed and `already_present` were there unchanged. `dead_letters` are the bad items
+    of this run, whether an earlier one met them too or not.
+    """
+
+    blocks: int
+    transactions_seen: int
+    transactions_written: int
+    already_present: int
+    dead_letters: int
+    seconds: float
+
+
+class IngestProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run has come. `bytes_total` is None where a source's size is not known.
+
+    Bytes are counted as they are in the files, compressed where they are.
+    """
+
+    bytes_read: int
+    bytes_total: int | None
+    blocks: int
+    transactions_written: int
+    dead_letters: int
+
+
+class RefusedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A bad item as it is reported: which one of which source, and why; not its content."""
+
+    source: str
+    item: str
+    reason: str
+
+
+async def ingest_blocks(
+    db: Database,
+    sources: Sequence[str | Path],
+    *,
+    chain_id: int = MAINNET_CHAIN_ID,
+    min_value_eth: Decimal = DEFAULT_MIN_VALUE_ETH,
+    receipts: Sequence[str | Path] = (),
+    on_progress: Callable[[IngestProgress], None] | None = None,
+    on_refused: Callable[[RefusedItem], None] | None = None,
+) -> IngestSummary:
+    """Reads blocks from files, or standard input for `-`, and stores what is worth keeping.
+
+    Takes JSON-RPC replies or bare blocks with full transactions, as NDJSON, a JSON array
+    or one object, plain or gzip. Each block commits with its rows and its stream's cursor;
+    the same input again changes nothing. Bad items go to dead_letters and the rest lands.
+    Receipts, wholly read beforehand, tell success and gas used. A path is read in another
+    thread, so that the event loop goes on.
+
+    Raises:
+        ConfigurationError: an option cannot be used.
+        SourceUnavailable: a path cannot be read; if it could be told beforehand, nothing
+            was written.
+        SourceRefused: a source begins with too many bad items, or receipts are too many.
+    """
+    opened = check_request(
+        sources, chain_id=chain_id, min_value_eth=min_value_eth, receipts=receipts
+    )
+    run = _Run(db, opened, on_progress, on_refused)
+    known_receipts = Receipts()
+    for source in opened[len(sources) :]:
+        await run.read_receipts(source, known_receipts)
+    for source in opened[: len(sources)]:
+        store = BlockStore(
+            db,
+            stream=source.name,
+            chain_id=chain_id,
+            min_value_eth=min_value_eth,
+            receipts=known_receipts,
+        )
+        await run.read_blocks(source, store, chain_id=chain_id)
+    return run.summary()
+
+
+def check_request(
+    sources: Sequence[str | Path],
+    *,
+    chain_id: int,
+    min_value_eth: Decimal,
+    receipts: Sequence[str | Path],
+) -> list[Source]:
+    """What can be told before there is a connection: the sources, then those of receipts.
+
+    Raises:
+        ConfigurationError: an option cannot be used, or (SourceUnavailable) a path.
+    """
+    if not sources:
+        raise ConfigurationError("nothing to read: name at least one file, or - for standard input")
+    if not 1 <= chain_id <= LARGEST_BIGINT:
+        raise ConfigurationError(f"the chain id has to be a number from 1 to {LARGEST_BIGINT}")
+    # Compared by magnitude before it is written: the driver stores 1E200000 as 0.
+    if not (min_value_eth.is_finite() and 0 <= min_value_eth <= ether_from_wei(LARGEST_UINT256)):
+        raise ConfigurationError(
+            "min_value_eth has to be an amount of ether, 0 or more and within 256 bits of wei,"
+            " such as 100 or 0.5"
+        )
+    return open_sources([*sources, *receipts])
+
+
+class _Run:
+    """The counts of one run, and how each kind of source is worked through."""
+
+    def __init__(
+        self,
+        db: Database,
+        sources: Sequence[Source],
+        on_progress: Callable[[IngestProgress], None] | None,
+        on_refused: Callable[[RefusedItem], None] | None,
+    ) -> None:
+        self._db = db
+        self._sources = sources
+        self._on_progress = on_progress
+        self._on_refused = on_refused
+        self._started_s = time.perf_counter()
+        self._blocks = 0
+        self._seen = 0
+        self._written = 0
+        self._present = 0
+        self._refused = 0
+
+    async def read_receipts(self, source: Source, receipts: Receipts) -> None:
+        refused = 0
+        bad_receipts = _bad_receipts(source, receipts)
+        while (bad := await _next(bad_receipts)) is not None:
+            await self._keep(source, bad)
+            refused += 1
+            if not len(receipts):
+                _check_plausible(source, refused, "receipt")
+        self._report()
+
+    async def read_blocks(self, source: Source, store: BlockStore, *, chain_id: int) -> None:
+        blocks = 0
+        refused = 0
+        items = _decoded(source, chain_id=chain_id)
+        try:
+            while (item := await _next(items)) is not None:
+                if isinstance(item, Block) and await self._store(source, store, item):
+                    blocks += 1
+                    continue
+                if isinstance(item, BadItem):
+                    await self._keep(source, item)
+                refused += 1
+                if not blocks:
+                    _check_plausible(source, refused, "block")
+        finally:
+            # Cancelled while the other thread still reads: that thread ends it.
+            with suppress(ValueError):
+                items.close()
+
+    async def _store(self, source: Source, store: BlockStore, block: Block) -> bool:
+        try:
+            stored = await store.store(block)
+        except DataError as refusal:
+            bad = BadItem(block.where, bytes(block.payload), str(refusal))
+            await self._keep(source, bad, sqlstate=refusal.sqlstate)
+            return False
+        self._blocks += 1
+        self._seen += len(block.transactions) + len(block.bad_transactions)
+        self._written += stored.transactions_written
+        self._present += stored.already_present
+        for bad in stored.dead_letters:
+            self._note(source, bad)
+        self._report()
+        return True
+
+    async def _keep(self, source: Source, bad: BadItem, *, sqlstate: str | None = None) -> None:
+        await write_dead_letter(self._db, source=source.name, bad=bad, sqlstate=sqlstate)
+        self._note(source, bad)
+        self._report()
+
+    def _note(self, source: Source, bad: BadItem) -> None:
+        self._refused += 1
+        if self._on_refused is not None:
+            self._on_refused(RefusedItem(source=source.given, item=bad.where, reason=bad.reason))
+
+    def _report(self) -> None:
+        if self._on_progress is None:
+            return
+        totals = [source.bytes_total for source in self._sources]
+        known = [total for total in totals if total is not None]
+        self._on_progress(
+            IngestProgress(
+                bytes_read=sum(source.bytes_read for source in self._sources),
+                bytes_total=sum(known) if len(known) == len(totals) else None,
+                blocks=self._blocks,
+                transactions_written=self._written,
+                dead_letters=self._refused,
+            )
+        )
+
+    def summary(self) -> IngestSummary:
+        return IngestSummary(
+            blocks=self._blocks,
+            transactions_seen=self._seen,
+            transactions_written=self._written,
+            already_present=self._present,
+            dead_letters=self._refused,
+            seconds=round(time.perf_counter() - self._started_s, 3),
+        )
+
+
+def _check_plausible(source: Source, refused: int, wanted: str) -> None:
+    if refused >= MAX_BAD_ITEMS_BEFORE_A_GOOD_ONE:
+        raise SourceRefused(
+            f"{source.given}: its first {refused} items hold no {wanted}, so it was read no"
+            " further: is it the right file?"
+        )
+
+
+async def _next(items: Iterator[_T]) -> _T | None:
+    """The next item, None after the last, waited for in another thread.
+
+    The thread is a daemon: a run that is stopped does not wait for a silent pipe.
+    """
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[_T | None] = loop.create_future()
+
+    def settle(item: _T | None, failure: BaseException | None) -> None:
+        if arrived.cancelled():
+            return
+        if failure is None:
+            arrived.set_result(item)
+        else:
+            arrived.set_exception(failure)
+
+    def read() -> None:
+        item: _T | None = None
+        failure: BaseException | None = None
+        try:
+            item = next(items, None)
+        except BaseException as error:
+            failure = error
+        # The loop may be closed by now; then nobody waits for the item.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, item, failure)
+
+    threading.Thread(target=read, name="ingest-reader", daemon=True).start()
+    return await arrived
+
+
+def _decoded(source: Source, *, chain_id: int) -> Generator[Block | BadItem]:
+    for item in read_items(source):
+        if isinstance(item, BadItem):
+            yield item
+            continue
+        try:
+            yield decode_block(item, chain_id=chain_id)
+        except Unreadable as refusal:
+            yield BadItem(item.where, bytes(item.data), str(refusal))
+
+
+def _bad_receipts(source: Source, receipts: Receipts) -> Iterator[BadItem]:
+    for item in read_items(source):
+        if isinstance(item, BadItem):
+            yield item
+        else:
+            yield from receipts.add(item)

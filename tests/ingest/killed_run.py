@@ -1,0 +1,40 @@
+"""A run in a process of its own, to be killed: `killed_run.py PATH [--without-transactions]`.
+
+With the option every statement commits by itself: the control.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import whaledb
+from typedsql.database import Database
+from whaledb.ingest import ingest_blocks
+
+NAME = "killed run"
+
+
+class WithoutTransactions:
+    """The database, whose transactions are none."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["WithoutTransactions", None]:
+        yield self
+
+
+async def main(path: str, *options: str) -> None:
+    async with whaledb.connect(application_name=NAME) as db:
+        used = cast(Database, WithoutTransactions(db)) if options else db
+        await ingest_blocks(used, [path])
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
