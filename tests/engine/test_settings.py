@@ -267,7 +267,7 @@ def test_the_default_folder_is_below_the_user_data_or_for_root_below_var_lib(
         "/nonexistent/.local/share/shop/postgresql-18"
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert resolve("embedded:", XDG_DATA_HOME="/root/data").embedded_dir == Path(
+    assert resolve("embedded:", XDG_DATA_HOME="/srv/data").embedded_dir == Path(
         "/var/lib/shop/postgresql-18"
     )
 
