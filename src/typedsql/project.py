@@ -35,6 +35,13 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """Set by the tools, which work on a source tree that need not be importable."""
 
     @property
+    def quoted_migrations_table(self) -> str:
+        """The same as it stands in SQL: an identifier cannot be a parameter."""
+        return ".".join(
+            '"' + part.replace('"', '""') + '"' for part in self.migrations_table.split(".")
+        )
+
+    @property
     def package_dir(self) -> Path:
         """The package's own folder. Raises ConfigurationError if it is not importable."""
         spec = find_spec(self.package)

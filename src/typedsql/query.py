@@ -267,42 +267,34 @@ def document_decoder(kind: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(kind, float_hook=Decimal).decode
 
 
-class Many(Generic[R]):
-    """A statement that returns any number of rows."""
+class _Rows(Generic[R]):
+    """A statement whose rows are built as `row`; how many there are is the subclass's."""
 
     def __init__(
         self, statement: Statement, row: Callable[..., R], documents: Documents | None = None
     ) -> None:
         self._statement = statement
         self._build = _builder(row, documents or {}, statement)
+
+
+class Many(_Rows[R]):
+    """A statement that returns any number of rows."""
 
     async def __call__(self, db: Executor, *arguments: object) -> list[R]:
         build = self._build
         return [build(record) for record in await db.fetch_all(self._statement, arguments)]
 
 
-class One(Generic[R]):
+class One(_Rows[R]):
     """A statement that returns at most one row."""
-
-    def __init__(
-        self, statement: Statement, row: Callable[..., R], documents: Documents | None = None
-    ) -> None:
-        self._statement = statement
-        self._build = _builder(row, documents or {}, statement)
 
     async def __call__(self, db: Executor, *arguments: object) -> R | None:
         record = await db.fetch_one(self._statement, arguments)
         return None if record is None else self._build(record)
 
 
-class ExactlyOne(Generic[R]):
+class ExactlyOne(_Rows[R]):
     """A statement marked ``@one``: it returns a row, or NoRowFound is raised."""
-
-    def __init__(
-        self, statement: Statement, row: Callable[..., R], documents: Documents | None = None
-    ) -> None:
-        self._statement = statement
-        self._build = _builder(row, documents or {}, statement)
 
     async def __call__(self, db: Executor, *arguments: object) -> R:
         record = await db.fetch_one(self._statement, arguments)
@@ -340,14 +332,8 @@ class Affected:
         return await db.execute(self._statement, arguments)
 
 
-class Stream(Generic[R]):
+class Stream(_Rows[R]):
     """A statement whose rows come through a server cursor, in bounded memory."""
-
-    def __init__(
-        self, statement: Statement, row: Callable[..., R], documents: Documents | None = None
-    ) -> None:
-        self._statement = statement
-        self._build = _builder(row, documents or {}, statement)
 
     async def __call__(self, db: Executor, *arguments: object) -> AsyncGenerator[R, None]:
         build = self._build

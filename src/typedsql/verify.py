@@ -49,12 +49,9 @@ async def applied_version(connection: Any, project: Project) -> str | None:
 
     Raises MigrationMismatch where the role may not read dbmate's table.
     """
-    schema, _, table = project.migrations_table.rpartition(".")
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in ((schema or "public"), table))
     try:
-        # An identifier cannot be a parameter; it comes from the generated project alone.
         version: str | None = await connection.fetchval(
-            f"SELECT max(version) FROM {quoted}"  # noqa: S608
+            f"SELECT max(version) FROM {project.quoted_migrations_table}"  # noqa: S608
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return None

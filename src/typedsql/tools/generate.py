@@ -16,6 +16,7 @@ from typedsql.tools import emit
 from typedsql.tools.analysis import Analysed, Analyser, Row
 from typedsql.tools.catalog import read_catalog
 from typedsql.tools.config import Checkout, read_checkout
+from typedsql.tools.migration_session import applied_versions
 from typedsql.tools.migrations import migrate
 from typedsql.tools.schema import REFERENCE_MAJOR, dump_schema
 
@@ -46,9 +47,10 @@ async def generate(root: Path, *, check: bool) -> list[str]:
         try:
             await codecs.install(connection)
             files = await _analyse(connection, checkout)
+            applied = await applied_versions(connection, checkout.project)
         finally:
             await connection.close()
-        schema = await dump_schema(target, checkout.project, server.bin_dir)
+        schema = dump_schema(target, checkout.project, server.bin_dir, applied=applied)
     files[root / checkout.project.schema_file] = schema
     stale = _stale_modules(checkout, set(files))
     if check:

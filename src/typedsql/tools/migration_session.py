@@ -243,13 +243,9 @@ async def applied_versions(connection: Any, project: Project) -> list[str]:
 
     Raises OperatorError where the role may not read dbmate's table.
     """
-    quoted = ".".join(
-        '"' + part.replace('"', '""') + '"' for part in project.migrations_table.split(".")
-    )
     try:
-        # An identifier cannot be a parameter; it comes from the generated project alone.
         rows = await connection.fetch(
-            f"SELECT version FROM {quoted} ORDER BY version"  # noqa: S608
+            f"SELECT version FROM {project.quoted_migrations_table} ORDER BY version"  # noqa: S608
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return []

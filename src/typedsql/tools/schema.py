@@ -3,9 +3,8 @@
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-
-import asyncpg
 
 from typedsql.errors import OperatorError
 from typedsql.project import Project
@@ -19,13 +18,15 @@ DUMP_TIMEOUT_S = 60
 _VOLATILE = re.compile(r"^(-- Dumped (from|by) .*|\\(un)?restrict .*)$")
 
 
-async def dump_schema(target: ConnectionTarget, project: Project, bin_dir: Path) -> str:
-    """The schema of a migrated database, and the versions it was made by.
+def dump_schema(
+    target: ConnectionTarget, project: Project, bin_dir: Path, *, applied: Sequence[str]
+) -> str:
+    """The schema of a migrated database, and the versions that were applied to it.
 
     Can be loaded with psql or `dbmate load`. Raises OperatorError where pg_dump fails.
     """
     environment = os.environ | {"PGPASSWORD": _password(target)}
-    done = subprocess.run(  # noqa: ASYNC221
+    done = subprocess.run(
         [
             str(bin_dir / "pg_dump"),
             "--schema-only",
@@ -43,7 +44,7 @@ async def dump_schema(target: ConnectionTarget, project: Project, bin_dir: Path)
     )
     if done.returncode != 0:
         raise OperatorError(f"pg_dump failed: {done.stderr.strip()}")
-    return normalise(done.stdout) + await _versions(target, project)
+    return normalise(done.stdout) + _versions(applied, project)
 
 
 def _password(target: ConnectionTarget) -> str:
@@ -56,15 +57,8 @@ def normalise(dump: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-async def _versions(target: ConnectionTarget, project: Project) -> str:
-    connection = await asyncpg.connect(**target.asyncpg_arguments())
-    try:
-        rows = await connection.fetch(
-            f"SELECT version FROM {project.migrations_table} ORDER BY version"  # noqa: S608
-        )
-    finally:
-        await connection.close()
-    values = ",\n".join(f"    ('{row['version']}')" for row in rows)
+def _versions(applied: Sequence[str], project: Project) -> str:
+    values = ",\n".join(f"    ('{version}')" for version in applied)
     return (
         "\n--\n-- Migrations this schema was made by\n--\n\n"
         f"INSERT INTO {project.migrations_table} (version) VALUES\n{values};\n"

@@ -134,13 +134,12 @@ def _trace(tree: Any, catalog: Catalog, location: str) -> tuple[Column | None, .
     if returning is None:
         return ()
     table = None
-    if isinstance(tree, ast.InsertStmt | ast.UpdateStmt | ast.DeleteStmt):
+    alias = None
+    sources = getattr(tree, "fromClause", None) or getattr(tree, "usingClause", None)
+    if isinstance(tree, ast.InsertStmt | ast.UpdateStmt | ast.DeleteStmt) and not sources:
         table = _base_table(tree.relation, catalog)
-        sources = getattr(tree, "fromClause", None) or getattr(tree, "usingClause", None)
-        if table is not None and not sources:
-            alias = _alias(tree.relation)
-            return tuple(_column(item, table, alias, location) for item in returning)
-    return tuple(_column(item, None, None, location) for item in returning)
+        alias = _alias(tree.relation)
+    return tuple(_column(item, table, alias, location) for item in returning)
 
 
 def _returning(tree: Any) -> Any:
