@@ -1,121 +1,104 @@
-"""The server and the databases that tests use; see servers.py and databases.py."""
+"""The server and the databases that tests use: whaledb.testing's, under shorter names."""
 
-import contextlib
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
-from tests.databases import ROOT, Databases, open_databases
-from tests.servers import TestServer, chosen_server
+from tests.databases import ROOT, Databases
+from typedsql import testing
 from typedsql.database import Database
-from typedsql.errors import Error
 from typedsql.settings import ConnectionTarget
+from typedsql.testing import TestServer
+
+pytest_plugins = ["whaledb.testing"]
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
-_SERVER = pytest.StashKey[TestServer]()
-_CLOSING = pytest.StashKey[contextlib.ExitStack]()
+_IGNORED = "ignored signals"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     # Background jobs and nohup ignore these, and programs under test would inherit that.
     # A handler of our own is not inherited, and ignores them all the same.
+    told = getattr(session.config, "workerinput", {}).get(_IGNORED, [])
     for number in (signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    if session.config.option.collectonly:
-        return
-    stack = contextlib.ExitStack()
-    session.config.stash[_CLOSING] = stack
-    try:
-        session.config.stash[_SERVER] = stack.enter_context(chosen_server())
-    except (Error, OSError, asyncpg.PostgresError) as error:
-        raise pytest.UsageError(f"no PostgreSQL to test on: {error}") from None
+        if signal.getsignal(number) is signal.SIG_IGN or number in told:
+            signal.signal(number, _ignore)
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    server = config.stash.get(_SERVER, None)
-    lines = [] if server is None else [server.describe()]
-    if not SHARED_DATA.is_dir():
-        lines.append(f"{SHARED_DATA} is absent: the tests that read it are skipped")
-    return lines
+def _ignore(*_: object) -> None:
+    """Stands for signal.SIG_IGN, which child processes would inherit."""
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if _CLOSING in config.stash:
-        config.stash[_CLOSING].close()
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    # The processes of pytest-xdist inherit neither, and are to ignore what their parent does.
+    node.workerinput[_IGNORED] = [
+        int(number)
+        for number in (signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is _ignore
+    ]
+
+
+def pytest_report_header() -> list[str]:
+    if SHARED_DATA.is_dir():
+        return []
+    return [f"{SHARED_DATA} is absent: the tests that read it are skipped"]
 
 
 @pytest.fixture(scope="session")
-def server(pytestconfig: pytest.Config) -> TestServer:
+def server(whaledb_server: TestServer) -> TestServer:
     """The server of this run; `server.target` is its database for administration."""
-    return pytestconfig.stash[_SERVER]
+    return whaledb_server
 
 
-@pytest_asyncio.fixture(scope="session")
-async def databases(server: TestServer) -> AsyncGenerator[Databases, None]:
-    async with open_databases(server.target) as opened:
-        yield opened
+@pytest.fixture(scope="session")
+def databases(whaledb_databases: testing.Databases) -> Databases:
+    return Databases(whaledb_databases)
 
 
-@pytest_asyncio.fixture
-async def target(databases: Databases) -> AsyncGenerator[ConnectionTarget, None]:
+@pytest.fixture
+def target(whaledb_target: ConnectionTarget) -> ConnectionTarget:
     """A migrated database of the test's own."""
-    async with databases.fresh(await databases.template()) as fresh:
-        yield fresh
+    return whaledb_target
 
 
-@pytest_asyncio.fixture
-async def empty_database(databases: Databases) -> AsyncGenerator[ConnectionTarget, None]:
+@pytest.fixture
+def empty_database(whaledb_databases: testing.Databases) -> Iterator[ConnectionTarget]:
     """A database without anything in it, of the test's own."""
-    async with databases.fresh() as fresh:
+    # Roles belong to the whole server, which other processes may share: after the first
+    # migration they are there, and no test meets another process that just makes them.
+    whaledb_databases.template()
+    with whaledb_databases.fresh() as fresh:
         yield fresh
 
 
-@pytest_asyncio.fixture
-async def connection(target: ConnectionTarget) -> AsyncGenerator["asyncpg.Connection", None]:
+@pytest.fixture
+def connection(whaledb_connection: "asyncpg.Connection") -> "asyncpg.Connection":
     """A plain connection to `target`."""
-    opened = await asyncpg.connect(**target.asyncpg_arguments())
-    try:
-        yield opened
-    finally:
-        await opened.close()
+    return whaledb_connection
 
 
-@pytest_asyncio.fixture
-async def db(target: ConnectionTarget) -> AsyncGenerator[Database, None]:
+@pytest.fixture
+def db(whaledb_db: Database) -> Database:
     """The library connected to `target`."""
-    import whaledb
-
-    async with whaledb.connect(target) as opened:
-        yield opened
+    return whaledb_db
 
 
-@pytest_asyncio.fixture(scope="session")
-async def shared_target(databases: Databases) -> AsyncGenerator[ConnectionTarget, None]:
+@pytest.fixture(scope="session")
+def shared_target(whaledb_shared_target: ConnectionTarget) -> ConnectionTarget:
     """One migrated database for all tests that leave nothing behind."""
-    async with databases.fresh(await databases.template()) as fresh:
-        yield fresh
+    return whaledb_shared_target
 
 
-@pytest_asyncio.fixture
-async def rolled_back(
-    shared_target: ConnectionTarget,
-) -> AsyncGenerator["asyncpg.Connection", None]:
+@pytest.fixture
+def rolled_back(whaledb_rolled_back: "asyncpg.Connection") -> "asyncpg.Connection":
     """A connection within a transaction that is rolled back; cheaper than a clone."""
-    opened = await asyncpg.connect(**shared_target.asyncpg_arguments())
-    transaction = opened.transaction()
-    await transaction.start()
-    try:
-        yield opened
-    finally:
-        if not opened.is_closed():
-            await transaction.rollback()
-        await opened.close()
+    return whaledb_rolled_back
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,13 @@
-"""The servers and databases that the tests run on."""
+"""`python -m tests.servers`: a command on a server of a certain release."""
 
 import asyncio
 import os
 import subprocess
 import sys
 
-import asyncpg
 import pytest
 
-from tests import databases, servers
-from tests.databases import ROOT, Databases, drop_leftovers, open_databases
-from tests.servers import TestServer
-from typedsql.settings import ConnectionTarget
+from tests.databases import ROOT
 
 RUN_LIMIT_SECONDS = 180
 
@@ -55,88 +51,3 @@ def test_a_release_that_is_nowhere_is_refused_before_the_command_runs() -> None:
     assert result.returncode == 2
     assert "no PostgreSQL 9" in result.stderr
     assert result.stdout == ""
-
-
-def test_the_url_of_the_environment_goes_before_docker(
-    server: TestServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail() -> bool:
-        raise AssertionError("nobody should ask Docker")
-
-    monkeypatch.setenv("TEST_DATABASE_URL", server.target.dbmate_url())
-    monkeypatch.setattr(servers, "docker_answers", fail)
-    with servers.chosen_server() as chosen:
-        assert chosen.target.source == "TEST_DATABASE_URL"
-        assert chosen.version == server.version
-
-
-def test_an_engine_that_does_not_answer_is_no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    assert not servers.docker_answers()
-
-
-# Databases
-
-
-async def names(server: TestServer) -> set[str]:
-    connection = await asyncpg.connect(**server.target.asyncpg_arguments())
-    try:
-        return {row[0] for row in await connection.fetch("SELECT datname FROM pg_database")}
-    finally:
-        await connection.close()
-
-
-async def test_each_test_has_its_own_migrated_database(
-    target: ConnectionTarget, databases: Databases
-) -> None:
-    async with databases.fresh(await databases.template()) as other:
-        assert other.database != target.database
-        first = await asyncpg.connect(**target.asyncpg_arguments())
-        second = await asyncpg.connect(**other.asyncpg_arguments())
-        await first.execute("CREATE TABLE public.only_here ()")
-        assert await second.fetchval("SELECT to_regclass('public.only_here')") is None
-        assert await second.fetchval("SELECT count(*) FROM dbmate.schema_migrations") > 0
-        await first.close()
-        await second.close()
-
-
-async def test_a_database_is_dropped_though_somebody_is_connected(
-    server: TestServer, databases: Databases
-) -> None:
-    async with databases.fresh() as fresh:
-        left_open = await asyncpg.connect(**fresh.asyncpg_arguments())
-        assert fresh.database in await names(server)
-    assert fresh.database not in await names(server)
-    left_open.terminate()
-
-
-async def test_runs_at_the_same_time_leave_each_other_alone(server: TestServer) -> None:
-    async with open_databases(server.target) as one, one.fresh() as first:
-        async with open_databases(server.target) as two, two.fresh() as second:
-            assert {first.database, second.database} <= await names(server)
-        assert first.database in await names(server)
-
-
-async def test_databases_of_killed_runs_are_dropped_and_those_of_living_ones_kept(
-    server: TestServer,
-) -> None:
-    admin = await asyncpg.connect(**server.target.asyncpg_arguments())
-    dead, living = f"{databases._PREFIX}7ffffff0_1", f"{databases._PREFIX}7ffffff1_1"
-    lock = ("SELECT pg_advisory_lock($1, $2)", databases._LOCK_SPACE, 0x7FFFFFF1)
-    other = await asyncpg.connect(**server.target.asyncpg_arguments())
-    try:
-        await other.execute(*lock)
-        for name in (dead, living):
-            await databases.drop(admin, name)
-            await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        await drop_leftovers(admin)
-        found = await names(server)
-        assert dead not in found
-        assert living in found
-        # The control: once its run is gone, and its lock with it, it goes too.
-        await other.execute("SELECT pg_advisory_unlock_all()")
-        await drop_leftovers(admin)
-        assert living not in await names(server)
-    finally:
-        await other.close()
-        await admin.close()
