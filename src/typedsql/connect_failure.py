@@ -5,6 +5,7 @@ the connection pool, the migration runner and the diagnosis alike.
 """
 
 import errno
+import re
 import socket
 import ssl
 
@@ -19,6 +20,8 @@ SESSION_PORT = 5432
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
 _NO_SUCH_TENANT = "tenant or user not found"
+_NO_SLOT = "the server has no free connection slot"
+_LIMITED = re.compile("too many connections for (role|database) ")
 _WITHOUT_TLS = ("no encryption", "SSL off")
 
 
@@ -70,6 +73,8 @@ def _place(target: ConnectionTarget) -> str:
 
 
 def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> ConnectProblem:
+    if "rejected SSL upgrade" in str(failure) and not _demands_tls(target):
+        return _not_postgresql(where)
     if "rejected SSL upgrade" in str(failure):
         return ConnectProblem(
             "tls_unsupported",
@@ -78,7 +83,9 @@ def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> Conn
         )
     if isinstance(failure, socket.gaierror):
         return ConnectProblem(
-            "unknown_host", f"{where}: the host name cannot be resolved", "check its spelling"
+            "unknown_host",
+            f"{where}: the host name cannot be resolved",
+            "check its spelling, and the network's name service",
         )
     if failure.errno in _UNREACHABLE or "Network is unreachable" in str(failure):
         return ConnectProblem(
@@ -86,6 +93,9 @@ def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> Conn
             f"{where}: the network cannot be reached; the host may only have an IPv6 address",
             f"use a network with IPv6, or the session pooler's host and port {SESSION_PORT}",
         )
+    if type(failure) is ConnectionError:
+        # asyncpg's own: somebody took the connection, and closed it without a word.
+        return _not_postgresql(where)
     reason = failure.strerror or type(failure).__name__
     if isinstance(failure, ConnectionRefusedError):
         reason = "connection refused"
@@ -93,6 +103,18 @@ def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> Conn
         "no_server",
         f"{where}: no server answers there ({reason})",
         "start it, or check host and port",
+    )
+
+
+def _demands_tls(target: ConnectionTarget) -> bool:
+    return (target.sslmode or "prefer") not in ("disable", "allow", "prefer")
+
+
+def _not_postgresql(where: str) -> ConnectProblem:
+    return ConnectProblem(
+        "not_postgresql",
+        f"{where}: what answers there does not speak as PostgreSQL does",
+        "check host and port",
     )
 
 
@@ -117,6 +139,8 @@ def _refused_by_server(
 ) -> ConnectProblem:
     text = str(failure.args[0]) if failure.args else type(failure).__name__
     state = failure.sqlstate or ""
+    if isinstance(failure, asyncpg.ConnectionDoesNotExistError):  # the driver's own
+        return _not_postgresql(where)
     if _NO_SUCH_TENANT in text.lower():
         return ConnectProblem(
             "tenant_not_found",
@@ -143,13 +167,26 @@ def _refused_by_server(
         return ConnectProblem(
             "database_missing",
             f"{where}: the server has no database {target.database}",
-            "migrating creates it",
+            "check its name; migrating creates it",
         )
     if state == "53300":
+        limited = _LIMITED.match(text)
+        holder = f"the {limited[1]} may have no further connection" if limited else _NO_SLOT
+        limit = "the connection limit" if limited else "max_connections"
         return ConnectProblem(
-            "too_many_connections",
-            f"{where}: the server has no free connection slot",
-            "close some, or raise max_connections",
+            "too_many_connections", f"{where}: {holder}", f"close some, or raise {limit}"
+        )
+    if state == "42501":
+        return ConnectProblem(
+            "not_allowed",
+            f"{where}: this user may not connect to the database",
+            "connect as another, or have its owner GRANT CONNECT",
+        )
+    if state == "57P03" and "not accepting connections" in text:
+        return ConnectProblem(
+            "no_standby",
+            f"{where}: this standby accepts no connections",
+            "name the primary server, or turn hot_standby on",
         )
     if state in ("57P03", "57P01", "57P02"):
         return ConnectProblem(

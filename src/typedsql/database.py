@@ -121,8 +121,12 @@ class Database(Executor):
         After a failure as well: where a statement was prepared and not run, the server
         waits inside it, with its tables locked against DDL, until it hears more.
         """
-        if not connection.is_closed():
-            self._touched.add(connection.get_server_pid())
+        try:
+            if not connection.is_closed():
+                self._touched.add(connection.get_server_pid())
+        except asyncpg.InterfaceError:
+            # Its session has ended, and the pool has taken it back: nothing is left to reset.
+            return
 
     async def _release(self, connection: Any) -> None:
         """Give a connection back. A cancelled caller does not stop it: the pool shields it."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from typedsql.errors import ConfigurationError
+
 POSTGRES_VARIABLES = {
     "host": "POSTGRES_HOST",
     "port": "POSTGRES_PORT",
@@ -67,8 +69,20 @@ class Environment(BaseSettings):
         return {name: value for name, value in said.items() if value is not None}
 
     def home_folder(self) -> Path:
-        """HOME, else the home that the system knows for this user."""
-        return self.home or Path.home()
+        """HOME, else the home that the system knows for this user.
+
+        Raises:
+            ConfigurationError: there is neither, as for a user in a container without a name.
+        """
+        if self.home is not None:
+            return self.home
+        try:
+            return Path.home()
+        except RuntimeError:
+            raise ConfigurationError(
+                "This user has no home folder and HOME is not set: set it, or name what was"
+                " looked for in it (DATABASE_URL, PGSSLROOTCERT)."
+            ) from None
 
 
 class _GivenEnvironment(Environment):

@@ -30,6 +30,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["healthy", "unhealthy"]
     reason: str | None
     """Why it is unhealthy, and what to do; never a secret."""
+    notice: str | None = None
+    """What a healthy database has to say all the same: it is migrated further."""
     target: str
     server_version: str | None = None
     latency_ms: float | None = None
@@ -72,6 +74,7 @@ async def check_health(db: Database, *, timeout_s: float = HEALTH_TIMEOUT_S) -> 
     return Health(
         status="unhealthy" if reason else "healthy",
         reason=reason,
+        notice=ahead(version, db.project),
         target=db.target.describe(),
         server_version=server["server_version"],
         latency_ms=latency_ms,
@@ -109,7 +112,17 @@ def behind(version: str | None, project: Project) -> str | None:
     state = "has no migrations" if version is None else f"is at migration {version}"
     return (
         f"the database {state}, this code expects {project.latest_migration}: "
-        f"run `{project.name} migrate` (or `dbmate up`)"
+        f"{project.migrate_advice}"
+    )
+
+
+def ahead(version: str | None, project: Project) -> str | None:
+    """What to know of a database that is migrated further than the code, None if it is not."""
+    if version is None or version <= project.latest_migration:
+        return None
+    return (
+        f"the database is at migration {version}, newer than the {project.latest_migration} this "
+        "code was generated for: deploy the newer code"
     )
 
 

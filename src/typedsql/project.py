@@ -42,6 +42,15 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def migrate_advice(self) -> str:
+        """What to do about a database that is behind, for messages.
+
+        dbmate does not find its settings by itself: without them it records what it applied in
+        another table.
+        """
+        return f"run `{self.name} migrate` (or `dbmate --env-file {self.dbmate_env} up`)"
+
+    @property
     def package_dir(self) -> Path:
         """The package's own folder. Raises ConfigurationError if it is not importable."""
         spec = find_spec(self.package)

@@ -177,17 +177,17 @@ def resolve_target(
 def default_embedded_dir(project: str, environment: Environment | None = None) -> Path:
     """The data folder of the embedded server where none is named.
 
-    As root it is below /var/lib, because the server's own user cannot enter root's home,
-    and opening that home to everybody is not ours to do.
+    As root it is below /var/lib unless XDG_DATA_HOME says where, because the server's own
+    user cannot enter root's home, and opening that home to everybody is not ours to do.
     """
     environment = environment or Environment.read()
-    folder = f"postgresql-{EMBEDDED_MAJOR}"
-    if os.geteuid() == 0:
-        return Path("/var/lib") / project / folder
     data_home = environment.xdg_data_home
     if data_home is None or not data_home.is_absolute():
-        data_home = environment.home_folder() / ".local" / "share"
-    return data_home / project / folder
+        if os.geteuid() == 0:
+            data_home = Path("/var/lib")
+        else:
+            data_home = environment.home_folder() / ".local" / "share"
+    return data_home / project / f"postgresql-{EMBEDDED_MAJOR}"
 
 
 def _from_environment(environment: Environment, project: str) -> ConnectionTarget | None:
@@ -325,7 +325,7 @@ def _server(
         certificate=sslrootcert,
         environment_mode=environment.pgsslmode,
         environment_certificate=environment.pgsslrootcert,
-        home=environment.home_folder(),
+        home=environment.home_folder,
     )
     return ConnectionTarget(
         host=host,

@@ -23,20 +23,34 @@ _TRANSIENT = {
     "40P01": "the transaction was the victim of a deadlock",
     "55P03": "a lock was not available in time",
 }
+_BROKEN = (
+    "the connection to the server broke: see whether it runs and what was stored, then try again"
+)
 _ADVICE = {
+    "08003": _BROKEN,  # the driver's own word for a connection that ended under a statement
+    "08006": _BROKEN,
     "23502": "column {column} must not be NULL",
     "23503": "foreign key {constraint} has no matching row",
     "23505": "unique key {constraint} already has this value",
     "23514": "check constraint {constraint} refused the row",
-    "25006": "this server or transaction is read-only",
+    "25006": "this server, or this role on it, is read-only: write through the primary server,"
+    " as a role that may",
     "42501": "the role lacks the privilege, or row level security refused the row",
     "42703": "a column the statement names does not exist: is the database migrated?",
     "42883": "a function the statement names does not exist: is the database migrated?",
     "42P01": "a table the statement names does not exist: is the database migrated?",
-    "53100": "the server's disk is full",
-    "53300": "the server has no free connection slot",
+    "53100": "the server's disk is full: free space there, then run it again",
+    "53200": "the server has no memory for it: run it again when less is at work there",
+    "53300": "the server has no free connection slot: close some, or raise max_connections",
     "57014": "the statement was cancelled, by its timeout or by an operator",
+    "57P01": "the server shuts down, or an operator ended the connection: look what was stored,"
+    " then try again",
+    "57P02": "the server crashed and restarts: look what was stored, then try again",
+    "57P03": "the server is starting or stopping: try again shortly",
 }
+# These name an object of the schema, or a table's policies, and nothing else.
+_DENIED = re.compile(r"(permission denied for|must be owner of) [a-z ]+ [\w.\"$-]+")
+_POLICY = re.compile(r'row-level security policy .*for table ("?[\w$-]+"?)')
 # A partitioned table without a partition for the row also reports 23514, with no constraint.
 _NO_PARTITION = "no partition of the table takes the row: make it first"
 
@@ -54,6 +68,10 @@ _SAFE_REASON = re.compile(
 )
 # PL/pgSQL reports where an explicit RAISE stood; only then is the text its author's own.
 _RAISED = re.compile(r"at RAISE$")
+
+
+class ArgumentRefused(DataError):
+    """The driver cannot send an argument, such as an integer beyond 64 bits; nothing was."""
 
 
 def is_stale_plan(failure: BaseException) -> bool:
@@ -90,13 +108,13 @@ def translate(
             failure, where, query
         )
     if isinstance(failure, asyncpg.InternalClientError):
-        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+        return ConnectionLost(f"{where}{_BROKEN}", query=query)
     if isinstance(failure, TimeoutError):  # before OSError, of which it is a subclass
         return TimeoutExpired(
             f"{where}no answer within the time limit; the statement was cancelled", query=query
         )
     if isinstance(failure, OSError):
-        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+        return ConnectionLost(f"{where}{_BROKEN}", query=query)
     if isinstance(failure, ValueError | OverflowError):
         failure.args = ("the driver cannot make a Python value of it",)
         return DataError(
@@ -118,6 +136,8 @@ def _from_server(
         text = _NO_PARTITION
     elif state in _TRANSIENT:
         text = _TRANSIENT[state]
+    elif state == "42501":
+        text = _refused_right(str(failure.args[0]))
     elif state in _ADVICE:
         text = _ADVICE[state].format(column=column or "?", constraint=constraint or "?")
     elif _RAISED.search(context) or state.startswith(("42", "28", "3D", "3F", "55", "0A", "25")):
@@ -146,6 +166,21 @@ def _from_server(
     return OperatorError(message, query=query, sqlstate=state)
 
 
+def _refused_right(text: str) -> str:
+    """Which right is lacking, as far as the server's words say it, and what to do."""
+    denied = _DENIED.fullmatch(text)
+    if denied:
+        return f"{denied[0]}: connect as a role that may, or have its owner GRANT the right"
+    policy = _POLICY.search(text)
+    if policy:
+        table = policy[1].strip('"')
+        return (
+            f"row level security of table {table} refused the row: act as a user whom its "
+            "policies let write it"
+        )
+    return _ADVICE["42501"]
+
+
 def _condition(failure: asyncpg.PostgresError) -> str:
     """PostgreSQL's own name of the condition, as words: "numeric value out of range"."""
     name = type(failure).__name__.removesuffix("Error")
@@ -169,7 +204,7 @@ def _refused_argument(
     # The codec's own exception quotes the value as well.
     failure.__cause__ = None
     failure.__context__ = None
-    return DataError(f"{where}parameter {name} was refused: {told}", query=query)
+    return ArgumentRefused(f"{where}parameter {name} was refused: {told}", query=query)
 
 
 def _name(match: re.Match[str], parameters: Sequence[str]) -> str:
@@ -180,5 +215,5 @@ def _name(match: re.Match[str], parameters: Sequence[str]) -> str:
 def _from_driver(failure: asyncpg.InterfaceError, where: str, query: str | None) -> Error:
     text = str(failure.args[0])
     if "closed" in text or "released back to the pool" in text:
-        return ConnectionLost(f"{where}the connection to the server broke", query=query)
+        return ConnectionLost(f"{where}{_BROKEN}", query=query)
     return CodeError(f"{where}{text}", query=query)

@@ -5,6 +5,7 @@ asyncpg alone would fall back to plaintext unless told otherwise (`prefer`), wou
 """
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from typedsql.errors import ConfigurationError
@@ -26,7 +27,7 @@ def choose_tls(
     certificate: str | None,
     environment_mode: str | None,
     environment_certificate: str | None,
-    home: Path,
+    home: Callable[[], Path],
 ) -> tuple[str | None, Path | None]:
     """Settle sslmode and sslrootcert of one target.
 
@@ -87,7 +88,7 @@ def client_context(mode: str, certificate: Path | None) -> ssl.SSLContext:
 
 
 def _with_certificate(
-    mode: str, certificate: str | None, name: str, supabase: bool, home: Path
+    mode: str, certificate: str | None, name: str, supabase: bool, home: Callable[[], Path]
 ) -> tuple[str, Path | None]:
     if certificate == str(SYSTEM_STORE):
         if mode != "verify-full":
@@ -99,14 +100,16 @@ def _with_certificate(
     if certificate is not None:
         # Absolute, so that it is never mistaken for the word `system` and does not
         # depend on the folder that is current when the connection is opened.
-        path = (home / certificate[2:] if certificate[:2] == "~/" else Path(certificate)).absolute()
+        path = (
+            home() / certificate[2:] if certificate[:2] == "~/" else Path(certificate)
+        ).absolute()
         if not path.is_file():
             raise ConfigurationError(f"{name}: the sslrootcert file {path} does not exist.")
         # As in libpq: who names a certificate wants it checked, whatever `require` says.
         return ("verify-ca" if mode == "require" else mode), path
     if mode == "require":
         return mode, None
-    default = home / ".postgresql" / "root.crt"
+    default = home() / ".postgresql" / "root.crt"
     if default.is_file():
         return mode, default
     where = "whoever runs the server"

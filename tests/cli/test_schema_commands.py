@@ -57,13 +57,19 @@ def test_migrations_lists_all(target: ConnectionTarget) -> None:
     assert len(states) == len(listed.out.splitlines())
 
 
-async def test_reset_empties_a_local_database_and_asks_nothing_in_a_pipe(
+async def test_reset_empties_a_local_database_and_wants_it_said_in_a_pipe(
     target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
     insert = "INSERT INTO auth.users (id) VALUES (gen_random_uuid())"
     await connection.execute(insert)
     await connection.close()
-    done = whaledb("reset", target=target)
+    unsaid = whaledb("reset", target=target)
+    assert (unsaid.code, unsaid.out) == (2, "")
+    assert "nothing was done; say --force" in unsaid.err
+    looking = await asyncpg.connect(**target.asyncpg_arguments())
+    assert await looking.fetchval("SELECT count(*) FROM auth.users") == 1
+    await looking.close()
+    done = whaledb("reset", "--force", target=target)
     assert done.code == 0, done.err
     assert "Reset" in done.out
     looking = await asyncpg.connect(**target.asyncpg_arguments())
@@ -77,7 +83,8 @@ def test_reset_refuses_a_server_elsewhere_before_it_connects(words: tuple[str, .
     # with other words.
     url = f"postgres://app:{CANARY}@192.0.2.1:5432/app"
     done = whaledb(*words, environment={"DATABASE_URL": url})
-    assert (done.code, done.out) == (2, "")
+    assert done.code == 2
+    assert bool(done.out) == ("--json" in words)
     assert done.err == (
         "Error: reset deletes all data and app@192.0.2.1:5432/app (DATABASE_URL) is not on this "
         "machine: nothing was done; use force (--force) if you mean it\n"
@@ -112,6 +119,11 @@ def test_migrations_new_makes_a_file(
     text = made.read_text()
     for part in ("-- Why:", "-- Locks:", "-- Deploy:", "-- migrate:up", "-- migrate:down"):
         assert part in text
+    # Applied as it is, what is written into it later would never be run.
+    unwritten = of_project(project, "migrate", target=empty_database)
+    assert (unwritten.code, unwritten.out) == (2, "")
+    assert f"{made.name} has nothing under `-- migrate:up`" in unwritten.err
+    made.write_text(text.replace("-- migrate:up\n", "-- migrate:up\nSELECT 1;\n"))
     assert of_project(project, "migrate", target=empty_database).code == 0
     assert of_project(project, "rollback", target=empty_database).code == 0
     wrong = of_project(project, "migrations", "new", "1", target=empty_database)

@@ -50,6 +50,7 @@ def in_shell(words: str, target: ConnectionTarget) -> subprocess.CompletedProces
         "doctor",
         "migrations",
         "migrate",
+        "quickstart --yes",
         f"ingest blocks {HERE}/blocks.ndjson",
         f"ingest blocks {HERE}/blocks.ndjson --json",
     ],
@@ -73,6 +74,9 @@ def test_nobody_to_tell_does_not_stop_the_work(redirection: str, target: Connect
 
 def test_without_standard_input_nobody_is_asked(target: ConnectionTarget) -> None:
     done = in_shell("reset <&-", target)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was done; say --force" in done.stderr
+    done = in_shell("reset --force <&-", target)
     assert (done.returncode, done.stdout[:6]) == (0, "Reset ")
 
 

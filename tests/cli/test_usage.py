@@ -1,14 +1,20 @@
 """The command line itself: what it says first, how it fails, what it imports."""
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests.cli.commands import program, run, whaledb
 from typedsql.settings import ConnectionTarget
+from whaledb.cli import FIRST_STEPS, app
 
 HELP_WIDTH = 80
 
@@ -20,30 +26,32 @@ def test_alone_it_says_what_to_do_first() -> None:
         assert step in done.out
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("migrate",),
-        ("rollback",),
-        ("migrations",),
-        ("migrations", "new"),
-        ("reset",),
-        ("query",),
-        ("health",),
-        ("doctor",),
-        ("generate",),
-        ("ingest",),
-        ("ingest", "blocks"),
-    ],
-    ids=" ".join,
-)
-def test_help_reads_well_in_a_pipe(words: tuple[str, ...]) -> None:
-    done = whaledb(*words, "--help")
+def commands(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command and group, nothing for the program itself."""
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *words, name)
+
+
+@pytest.mark.parametrize("words", list(commands(typer.main.get_command(app))), ids=" ".join)
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_help_reads_well_in_a_pipe(words: tuple[str, ...], columns: str) -> None:
+    done = whaledb(*words, "--help", environment={"COLUMNS": columns, "LANG": "C"})
     assert (done.code, done.err) == (0, "")
     assert done.out.isascii()
     assert max(len(line) for line in done.out.splitlines()) <= HELP_WIDTH
-    assert "..." not in done.out.partition("Commands:")[2], "a summary is cut short"
+    if columns == "80" or not words:
+        assert "..." not in done.out.partition("Commands:")[2], "a summary is cut short"
+    assert "<" not in done.out, "an argument's Python type is of no use here"
+    for line in done.out.splitlines():
+        assert not line.startswith("  -") or "  " in line.strip(), "an option is not explained"
+
+
+def test_the_first_steps_stand_first() -> None:
+    listed = whaledb("--help").out.partition("Commands:\n")[2].split("\n")
+    names = [line.split()[0] for line in listed if line]
+    steps = [step.split()[0] for step, _ in FIRST_STEPS]
+    assert names[: len(steps)] == steps
 
 
 WRONG = {
@@ -64,6 +72,48 @@ def test_wrong_usage_is_code_2_and_says_what(words: tuple[str, ...], expected: s
     assert (done.code, done.out) == (2, "")
     assert expected in done.err
     assert "Traceback" not in done.err
+
+
+UNREADABLE = {
+    "value": (("query", "--max-rows", "0", "--json"), "Invalid value for '--max-rows'"),
+    "argument": (("explain", "--json"), "Missing argument 'NAME'"),
+    "option of the program": (("--bogus", "query", "--json"), "No such option: --bogus"),
+    "group": (("ingest", "blocks", "--json"), "Missing argument"),
+    "command": (("migrat", "--json"), "Did you mean 'migrate'"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), UNREADABLE.values(), ids=UNREADABLE)
+def test_wrong_usage_is_a_document_with_json(words: tuple[str, ...], expected: str) -> None:
+    done = whaledb(*words)
+    assert done.code == 2
+    error = done.json()["error"]
+    assert (error["kind"], error["exit_code"]) == ("WrongUsage", 2)
+    assert expected in error["message"]
+    # The control: without --json stdout has nothing, and stderr says the same as with it.
+    plain = whaledb(*(word for word in words if word != "--json"))
+    assert (plain.code, plain.out, plain.err) == (2, "", done.err)
+    assert f"Error: {error['message']}" in done.err
+
+
+def test_behind_two_dashes_json_is_an_argument() -> None:
+    done = whaledb("explain", "--bogus", "--", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "No such option: --bogus" in done.err
+
+
+@pytest.mark.parametrize("redirection", ["| true", ">/dev/full", ">&-"])
+def test_wrong_usage_that_nobody_reads_as_json_is_still_code_2(redirection: str) -> None:
+    command = f"{shlex.join(program())} explain --json {redirection}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("Error: Missing argument 'NAME'.\n")
+
+
+def test_help_is_no_failure_with_json() -> None:
+    done = whaledb("query", "--json", "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Usage: ")
 
 
 def test_options_may_stand_before_the_command(target: ConnectionTarget) -> None:
@@ -90,14 +140,42 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
     )
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = subprocess.run(
+        [*program(), "query"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (gone.returncode, gone.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
     code = (
-        "import sys, typedsql.cli\n"
-        "print(sorted({'asyncpg', 'aiosql', 'pydantic', 'rich', 'pglast'} & set(sys.modules)))\n"
+        "import sys\n"
+        "from whaledb.cli import main\n"
+        "sys.argv = ['whaledb', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    heavy = {'asyncio', 'asyncpg', 'aiosql', 'pydantic', 'rich', 'pglast'}\n"
+        "    print(sorted(heavy & set(sys.modules)))\n"
     )
-    assert run([sys.executable, "-c", code]).out == "[]\n"
+    done = run([sys.executable, "-c", code])
+    assert done.out.startswith("Usage: ")
+    assert done.out.endswith("\n[]\n")
+
+
+def test_the_package_still_offers_what_it_imports_late() -> None:
+    code = (
+        "import inspect, sys, whaledb\n"
+        "assert 'asyncpg' not in sys.modules\n"
+        "from whaledb import *\n"
+        "assert all(callable(globals()[name]) for name in whaledb.__all__)\n"
+        "print(*whaledb.__all__, *inspect.signature(connect).parameters)\n"
+    )
+    assert run([sys.executable, "-c", code]).out == (
+        "check_database_health connect create_tables drop_tables reset_database url options\n"
+    )
 
 
 EMBEDDED = """

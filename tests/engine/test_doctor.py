@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from typedsql.errors import ConfigurationError
 from typedsql.settings import ConnectionTarget, resolve_target
 from typedsql.tools import migrations
 from typedsql.tools.doctor import Diagnosis, diagnose
+from typedsql.tools.server_log import find_server_log
 from whaledb.project import PROJECT
 
 TABLE = PROJECT.migrations_table
@@ -144,13 +146,14 @@ async def test_a_read_only_database_is_a_warning(
 async def test_a_role_without_rights_on_the_migrations_is_told(
     target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
-    await connection.execute(f"CREATE ROLE doctor_stranger LOGIN PASSWORD '{CANARY}'")
+    name = f"doctor_stranger_{secrets.token_hex(6)}"  # roles belong to the whole server
+    await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{CANARY}'")
     try:
-        found = await look(replace(target, user="doctor_stranger", password=SecretStr(CANARY)))
+        found = await look(replace(target, user=name, password=SecretStr(CANARY)))
         assert codes(found) == ["migrations_unreadable"]
         assert f"may not read {TABLE}" in found.findings[0].message
     finally:
-        await connection.execute("DROP ROLE doctor_stranger")
+        await connection.execute(f"DROP ROLE {name}")
 
 
 async def test_a_missing_dbmate_is_a_warning(
@@ -192,6 +195,32 @@ async def test_no_server(server_port_of_nobody: int, password_server: Connection
     assert "connection refused" in found.findings[0].message
 
 
+@pytest.mark.parametrize("answer", [b"", b"H", b"N"], ids=["nothing", "another", "no TLS"])
+async def test_another_kind_of_server(password_server: ConnectionTarget, answer: bytes) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        found = await look(replace(password_server, port=port, sslmode=None))
+    assert codes(found) == ["not_postgresql"]
+    assert "does not speak as PostgreSQL does" in found.findings[0].message
+
+
+async def test_a_misspelt_variable_is_named() -> None:
+    given = {"HOME": "/nonexistent", "DATABASEURL": CANARY, "POSTGRES_HSOT": "x"}
+    found = await diagnose(PROJECT, None, environ=given | {"TEST_DATABASE_URL": "y"})
+    told = [item for item in found.findings if item.code == "misspelt_variable"]
+    assert [item.message for item in told] == [
+        "DATABASEURL is set, but not read",
+        "POSTGRES_HSOT is set, but not read",
+    ]
+    assert "DATABASE_URL" in told[0].action
+    assert CANARY not in repr(found)
+
+
 async def test_a_host_that_nobody_knows(password_server: ConnectionTarget) -> None:
     found = await look(replace(password_server, host="nowhere.invalid"))
     assert "unknown_host" in codes(found)
@@ -213,6 +242,8 @@ REFUSALS = {
     "tenant_not_found": ("XX000", "Tenant or user not found"),
     "too_many_connections": ("53300", "sorry, too many clients already"),
     "starting": ("57P03", "the database system is starting up"),
+    "no_standby": ("57P03", "the database system is not accepting connections"),
+    "not_allowed": ("42501", 'permission denied for database "d"'),
 }
 
 
@@ -273,6 +304,62 @@ def test_failures_of_networks_are_recognised() -> None:
     assert unreachable is not None
     assert "session pooler" in unreachable.action
     assert connect_failure.explain(ValueError("not about connecting"), target) is None
+
+
+# Where the log is
+
+
+LOGS = {
+    "stderr": ({}, "its standard error: see journalctl, or docker logs"),
+    "syslog": (
+        {"log_destination": "syslog"},
+        "the system log of the server's machine (syslog)",
+    ),
+    "collector": (
+        {"logging_collector": "on", "log_filename": "day.log"},
+        "/data/log/day.log on the server",
+    ),
+}
+
+
+@pytest.fixture(params=LOGS)
+def logging_server(request: pytest.FixtureRequest) -> Iterator[tuple[ConnectionTarget, str]]:
+    """A server that logs in a way of its own, and where that is."""
+    settings, place = LOGS[request.param]
+    with throwaway_server(18, settings=settings) as target:
+        yield target, place
+
+
+async def test_the_servers_log_is_named(logging_server: tuple[ConnectionTarget, str]) -> None:
+    server, place = logging_server
+    found = await look(server)
+    assert found.server_log is not None
+    assert found.server_log.endswith(place)
+    admin = await asyncpg.connect(**server.asyncpg_arguments())
+    name = f"log_stranger_{secrets.token_hex(6)}"
+    await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{CANARY}'")
+    await admin.close()
+    stranger = await look(replace(server, user=name, password=SecretStr(CANARY)))
+    if place.startswith("/"):
+        place = "files on the server; a member of pg_monitor may ask which"
+    assert stranger.server_log == place
+
+
+@pytest.mark.parametrize(
+    ("host", "folder", "place"),
+    [
+        ("db.abcdefgh.supabase.co", None, "Supabase's dashboard, under Logs, Postgres"),
+        ("aws-0-eu.pooler.supabase.com", None, "Supabase's dashboard, under Logs, Postgres"),
+        ("/run/socket", Path("/srv/own"), "/srv/own/server.log"),
+    ],
+)
+async def test_the_log_of_a_server_that_is_known_by_its_place(
+    host: str, folder: Path | None, place: str
+) -> None:
+    target = resolve_target("postgres://u@localhost/d", project="toy", environ={})
+    known = replace(target, host=host, embedded_dir=folder)
+    # Nothing is asked of a connection then.
+    assert await find_server_log(None, known) == place
 
 
 async def test_settings_that_are_risky_elsewhere_are_warned_of(

@@ -1,5 +1,6 @@
 """The health check: a sick database is told, never raised."""
 
+import secrets
 from dataclasses import replace
 
 import asyncpg
@@ -61,6 +62,7 @@ async def test_only_a_database_that_is_behind_is_unhealthy(
     found = await connect_and_check(target, PROJECT)
     assert found.status == status
     assert (found.reason is None) == (status == "healthy")
+    assert (found.notice is None) == (status == "unhealthy")
     assert found.migration_version != PROJECT.latest_migration
 
 
@@ -103,16 +105,17 @@ async def test_a_server_that_does_not_answer_is_unhealthy_within_the_limit(db: D
 async def test_a_role_that_may_not_read_the_migrations_is_told(
     target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
-    await connection.execute("CREATE ROLE health_stranger LOGIN PASSWORD 'canary-41'")
+    name = f"health_stranger_{secrets.token_hex(6)}"  # roles belong to the whole server
+    await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'canary-41'")
     try:
-        stranger = replace(target, user="health_stranger", password=SecretStr("canary-41"))
+        stranger = replace(target, user=name, password=SecretStr("canary-41"))
         found = await connect_and_check(stranger, PROJECT)
         assert found.status == "unhealthy"
         assert found.reason is not None
         assert f"may not read {TABLE}" in found.reason
         assert "canary" not in repr(found)
     finally:
-        await connection.execute("DROP ROLE health_stranger")
+        await connection.execute(f"DROP ROLE {name}")
 
 
 async def test_no_secret_is_in_the_reason(server_port_of_nobody: int) -> None:

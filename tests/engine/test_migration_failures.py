@@ -202,7 +202,10 @@ async def test_control_bare_dbmate_queues_everybody_behind_its_lock(
     child = await start_bare_dbmate(empty_database, project)
     other = await asyncpg.connect(**empty_database.asyncpg_arguments())
     await until(
-        other, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL", 1
+        other,
+        "SELECT count(*) FROM pg_locks AS l INNER JOIN pg_database AS d ON l.database = d.oid"
+        " WHERE d.datname = current_database() AND NOT l.granted AND l.relation IS NOT NULL",
+        1,
     )
     await other.execute("SET lock_timeout = '200ms'")
     with pytest.raises(asyncpg.LockNotAvailableError):

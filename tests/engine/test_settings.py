@@ -267,9 +267,25 @@ def test_the_default_folder_is_below_the_user_data_or_for_root_below_var_lib(
         "/nonexistent/.local/share/shop/postgresql-18"
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert resolve("embedded:").embedded_dir == Path("/var/lib/shop/postgresql-18")
     assert resolve("embedded:", XDG_DATA_HOME="/srv/data").embedded_dir == Path(
-        "/var/lib/shop/postgresql-18"
+        "/srv/data/shop/postgresql-18"
     )
+
+
+def test_a_user_without_a_home_needs_none_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under any number: no HOME, no name in /etc/passwd."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    url = "postgresql://u@127.0.0.1/d"
+    assert resolve_target(url, project="shop", environ={}).host == "127.0.0.1"
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    for needing in (f"{url}?sslmode=verify-full", "embedded:", "embedded:~/data"):
+        with pytest.raises(ConfigurationError, match="HOME is not set"):
+            resolve_target(needing, project="shop", environ={})
 
 
 def test_a_server_that_was_not_started_has_no_address() -> None:

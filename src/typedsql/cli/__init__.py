@@ -7,12 +7,24 @@ Nothing here imports the driver, settings or rich before a command needs them, s
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.completion import get_completion_inspect_parameters
+from typer.core import TyperGroup
 
-from typedsql.cli import generation, inspection, migrations, query
+from typedsql.cli import (
+    completion,
+    describe,
+    explain,
+    generation,
+    inspection,
+    migrations,
+    query,
+)
 from typedsql.cli.invocation import FINDINGS, DebugOption, Globals, UrlOption, say
 from typedsql.cli.output import discard
+from typedsql.cli.usage import ToldGroup
 from typedsql.project import Project
 
 FirstStep = tuple[str, str]
@@ -33,8 +45,11 @@ def make_app(
     `about` says in a sentence what the project is. `first_steps` is shown when the
     program is called without a command.
     """
+    if completion.completion_variable(project.name) in os.environ:
+        get_completion_inspect_parameters()  # makes typer know the shells
     app = typer.Typer(
         name=project.name,
+        cls=_in_order([step.partition(" ")[0] for step, _ in first_steps]),
         help=about or f"The database of {project.name}.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -51,9 +66,24 @@ def make_app(
     del begin
     migrations.register(app, project)
     query.register(app, project)
+    explain.register(app, project)
+    describe.register(app, project)
     inspection.register(app, project)
     generation.register(app, project)
+    completion.register(app, project)
     return app
+
+
+def _in_order(first: Sequence[str]) -> type[TyperGroup]:
+    """A group that lists these commands before all others."""
+
+    class Ordered(ToldGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            names = super().list_commands(ctx)
+            steps = [name for name in first if name in names]
+            return [*steps, *(name for name in names if name not in steps)]
+
+    return Ordered
 
 
 def run_app(app: typer.Typer) -> None:
@@ -62,12 +92,27 @@ def run_app(app: typer.Typer) -> None:
     What is written outside a command, such as help, may find standard output full.
     """
     _occupy_standard_descriptors()
+    command = typer.main.get_command(app)
+    _name_arguments_plainly(command)
     try:
-        app()
+        command()
     except OSError as failure:
         discard(sys.stdout)
         say(f"Error: standard output cannot be written: {failure.strerror}")
         sys.exit(FINDINGS)
+
+
+def _name_arguments_plainly(command: Any) -> None:
+    """Have help show an argument's name alone: typer adds its Python type, as <list[str]>."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _nothing
+    for inner in getattr(command, "commands", {}).values():
+        _name_arguments_plainly(inner)
+
+
+def _nothing(**_: object) -> str:
+    return ""
 
 
 def _occupy_standard_descriptors() -> None:

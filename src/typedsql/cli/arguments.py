@@ -3,7 +3,8 @@
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Union
@@ -65,6 +66,17 @@ def parse_arguments(
         takes = ", ".join(parameters) or "none"
         raise WrongUsage(f"{name}: {'; '.join(problems)} (parameters: {takes})")
     return converted
+
+
+@contextmanager
+def unsendable_is_wrong_usage() -> Generator[None]:
+    """For what only the driver can tell: an integer that is too large for its column."""
+    from typedsql.sqlstate import ArgumentRefused
+
+    try:
+        yield
+    except ArgumentRefused as failure:
+        raise WrongUsage(str(failure), query=failure.query) from failure
 
 
 def _convert(text: str, kind: Any) -> object:

@@ -26,17 +26,18 @@ def register(app: typer.Typer, project: Project) -> None:
         json: JsonOption = False,
         debug: DebugOption = False,
     ) -> None:
-        """Write typed code from the SQL files.
+        """Write typed code from the SQL.
 
-        Rows, typed functions and the schema file. Asks a throwaway PostgreSQL of its
-        own; needs no database.
+        From queries/*.sql: rows, typed functions and the schema file. Asks a throwaway
+        PostgreSQL of its own; needs no database.
         """
         invocation = Invocation.of(context, project, None, debug, json)
 
         async def work() -> list[str]:
             if not project.is_checkout:
                 raise WrongUsage(
-                    f"{project.name} is an installed package here: generate in its checkout"
+                    f"{project.name} is an installed package here, and generating needs its source:"
+                    " generate in a checkout, installed with pip install -e '.[tools]'"
                 )
             from typedsql.tools.generate import generate as run
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from typedsql.cli.invocation import FINDINGS, DebugOption, Invocation, JsonOption, UrlOption
+from typedsql.cli.invocation import (
+    FINDINGS,
+    DebugOption,
+    Invocation,
+    JsonOption,
+    UrlOption,
+    announce_new_server,
+)
 from typedsql.cli.output import show, write_pairs
 from typedsql.project import Project
 
@@ -61,7 +68,7 @@ def register(app: typer.Typer, project: Project) -> None:
         async def work() -> bool:
             from typedsql.tools.doctor import diagnose
 
-            found = await diagnose(project, invocation.url)
+            found = await diagnose(project, invocation.url, on_target=announce_new_server)
             if json:
                 invocation.write_json(found)
             else:
@@ -81,6 +88,7 @@ def _write(found: "Diagnosis") -> None:
             "Decided by": _decision(found),
             "Answers": _answer(found),
             "Migrations": _migrations(found),
+            "Server log": found.server_log or "unknown",
             "dbmate": found.dbmate or "not installed",
             "Embedded": "installed" if found.embedded_available else "not installed",
         }

@@ -1,6 +1,5 @@
 """What every command shares: where to connect, how to fail, what goes to which stream."""
 
-import asyncio
 import signal
 import sys
 import traceback
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar, cast
 import msgspec
 import typer
 
-from typedsql.cli.output import discard, show
+from typedsql.cli.output import discard, readable, show_document
 from typedsql.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -23,6 +22,8 @@ from typedsql.errors import (
 from typedsql.project import Project
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from typedsql.settings import ConnectionTarget
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ UrlOption = Annotated[
     typer.Option(
         "--url",
         metavar="URL",
-        help="Connect here; others on this machine can see it: prefer DATABASE_URL.",
+        help="Connect here. Others on this machine can see it: prefer DATABASE_URL.",
         show_default=False,
     ),
 ]
@@ -50,7 +51,9 @@ DebugOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="Write one JSON document, and nothing else.", show_default=False),
+    typer.Option(
+        "--json", help='Write one JSON document; of a failure, {"error": ...}.', show_default=False
+    ),
 ]
 
 
@@ -64,6 +67,20 @@ class Terminated(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a command ended without a result; with --json, the document ``{"error": ...}``."""
+
+    kind: str
+    """Our error's class, by what to do next (see `typedsql.errors`), or Interrupted,
+    PackageMissing, Unexpected."""
+    message: str
+    exit_code: int
+    sqlstate: str | None = None
+    """PostgreSQL's five characters, None where the server said nothing."""
+    query: str | None = None
+    """Name of the statement, None outside of one."""
 
 
 class Globals(msgspec.Struct, frozen=True):
@@ -106,42 +123,77 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
                 "Nothing says where the database is (DATABASE_URL, POSTGRES_*, SUPABASE_*): "
                 f"using the embedded server in {target.embedded_dir}"
             )
+        announce_new_server(target)
         return target
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run a command's work to its end, or end the process with a sentence and a code."""
+        """Run a command's work to its end, or end the process with a sentence and a code.
+
+        With --json the sentence is also on stdout, as the command's one document.
+        """
         try:
             return _run_in_loop(work)
         except typer.Exit:
             raise
-        except Error as failure:
-            message, code = str(failure), exit_code(failure)
-            caught: BaseException = failure
-        except KeyboardInterrupt as failure:
-            message, code, caught = "interrupted", INTERRUPTED, failure
-        except Terminated as failure:
-            message, caught = f"ended by {signal.Signals(failure.number).name}", failure
-            code = SIGNALLED + failure.number
-        except ModuleNotFoundError as failure:
-            message = (
-                f"this command needs the package {failure.name}: "
-                f"pip install '{self.project.name}[tools]'"
-            )
-            code, caught = UNABLE, failure
         except BrokenPipeError:
-            raise  # The reader has seen enough; typer ends quietly.
-        except Exception as failure:
-            # The text of an unexpected exception may hold anything; its type does not.
-            message = f"unexpected {type(failure).__name__}: run it with --debug and report that"
-            code, caught = UNABLE, failure
-        if self.debug:
-            say("".join(traceback.format_exception(caught)).rstrip())
-        say(f"Error: {message}")
-        raise typer.Exit(code)
+            # The reader has seen enough. Not 1, which would be a failed job.
+            discard(sys.stdout)
+            raise typer.Exit(SIGNALLED + signal.SIGPIPE) from None
+        except (Exception, KeyboardInterrupt, Terminated) as failure:
+            told = self._failure(failure)
+            if self.debug:
+                say("".join(traceback.format_exception(failure)).rstrip())
+        say(f"Error: {told.message}")
+        if self.json:
+            write_failure(told)
+        raise typer.Exit(told.exit_code)
+
+    def _failure(self, failure: BaseException) -> "Failure":
+        """What to tell of an exception; the text of one that is not ours may hold anything."""
+        if isinstance(failure, Error):
+            kind, code = type(failure).__name__, exit_code(failure)
+            return Failure(kind, str(failure), code, failure.sqlstate, failure.query)
+        if isinstance(failure, KeyboardInterrupt):
+            return Failure("Interrupted", "interrupted", INTERRUPTED)
+        if isinstance(failure, Terminated):
+            name = signal.Signals(failure.number).name
+            return Failure("Interrupted", f"ended by {name}", SIGNALLED + failure.number)
+        if isinstance(failure, ModuleNotFoundError):
+            install = f"pip install '{self.project.name}[tools]'"
+            message = f"this command needs the package {failure.name}: {install}"
+            return Failure("PackageMissing", message, UNABLE)
+        name = type(failure).__name__
+        return Failure(
+            "Unexpected", f"unexpected {name}: run it with --debug and report that", UNABLE
+        )
 
     def write_json(self, value: object) -> None:
         """The command's one JSON document: decimals as strings, times in ISO 8601."""
-        show(msgspec.json.encode(value, enc_hook=str).decode())
+        _write_json(value)
+
+
+def write_failure(failure: Failure) -> None:
+    """The JSON document of a failure; lost output may be what it is to tell of."""
+    try:
+        _write_json({"error": failure})
+    except (Error, OSError):
+        discard(sys.stdout)
+
+
+def _write_json(value: object) -> None:
+    show_document(msgspec.json.encode(value, enc_hook=str))
+
+
+def announce_new_server(target: "ConnectionTarget") -> None:
+    """Say on stderr where using the target makes a new server: its folder may be misspelt."""
+    if target.embedded_dir is None:
+        return
+    try:
+        absent = not (target.embedded_dir / "data").exists()
+    except OSError:
+        return  # Not this user's to look into; using it says why.
+    if absent:
+        say(f"Making a new, empty server in {target.embedded_dir}: there is none yet")
 
 
 def exit_code(failure: Error) -> int:
@@ -150,13 +202,27 @@ def exit_code(failure: Error) -> int:
     return UNABLE if isinstance(failure, unable) else FINDINGS
 
 
+def agree(what: str, *, otherwise: str) -> None:
+    """Have the person at the terminal agree to `what`, a sentence without its full stop.
+
+    Raises:
+        ConfigurationError: nobody can be asked; `otherwise` tells what to do then.
+        typer.Exit: the person does not agree.
+    """
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise ConfigurationError(f"{what}: nothing was done; {otherwise}")
+    if not typer.confirm(f"{what}. Go on?", err=True):
+        say("Nothing was done")
+        raise typer.Exit(FINDINGS)
+
+
 def say(line: str) -> None:
     """Tell the person at the terminal; stdout is for what was asked for.
 
     Where stderr is closed, full or no longer read, the work goes on untold.
     """
     try:
-        typer.echo(line, err=True)
+        typer.echo(readable(line), err=True)
     except OSError:
         discard(sys.stderr)
 
@@ -167,6 +233,8 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def _run_in_loop(work: Callable[[], Awaitable[T]]) -> T:
+    import asyncio
+
     async def main() -> T:
         with _ended_by_signals():
             return await work()
@@ -185,6 +253,8 @@ def _ended_by_signals() -> Generator[None]:
     Raises:
         Terminated: one of them came.
     """
+    import asyncio
+
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     came: list[int] = []
@@ -213,7 +283,7 @@ def _ended_by_signals() -> Generator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
     """uvloop's where it is installed."""
     if sys.platform == "win32":
         return None
@@ -221,5 +291,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         uvloop = import_module("uvloop")
     except ImportError:
         return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    factory: Callable[[], AbstractEventLoop] = uvloop.new_event_loop
     return factory

@@ -1,6 +1,5 @@
 """Commands that change the schema: migrate, rollback, migrations, reset."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from typedsql.cli.invocation import (
     Invocation,
     JsonOption,
     UrlOption,
-    is_terminal,
+    agree,
     say,
 )
 from typedsql.cli.output import count, show
@@ -112,8 +111,8 @@ def _register_reset(app: typer.Typer, project: Project) -> None:
     ) -> None:
         """Delete all data and start again.
 
-        Undoes every migration and applies all again. Refuses a server that is not
-        on this machine unless forced. Asks first on a terminal.
+        Undoes every migration and applies all again. Asks first, and refuses a server
+        that is not on this machine, unless forced.
         """
         invocation = Invocation.of(context, project, url, debug, json)
 
@@ -122,11 +121,11 @@ def _register_reset(app: typer.Typer, project: Project) -> None:
 
             target = invocation.target()
             migrations.refuse_remote(target, "reset", force=force)
-            if not force and is_terminal(sys.stdin) and is_terminal(sys.stderr):
-                question = f"This deletes all data of {target.describe()}. Go on?"
-                if not typer.confirm(question, err=True):
-                    say("Nothing was done")
-                    raise typer.Exit(FINDINGS)
+            if not force:
+                agree(
+                    f"This deletes all data of {target.describe()}",
+                    otherwise="say --force if it may",
+                )
             summary = await migrations.reset_database(target, project, force=force, announce=say)
             if json:
                 invocation.write_json(summary)
@@ -139,7 +138,7 @@ def _register_reset(app: typer.Typer, project: Project) -> None:
 
 
 def _register_migrations(app: typer.Typer, project: Project) -> None:
-    group = typer.Typer(rich_markup_mode=None, help="List the migrations, or make a new one.")
+    group = typer.Typer(rich_markup_mode=None, help="List migrations, or make one.")
     app.add_typer(group, name="migrations")
 
     @group.callback(invoke_without_command=True)

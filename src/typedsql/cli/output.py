@@ -1,8 +1,15 @@
-"""Rows and values as a person reads them: at 80 columns, without colour, in a pipe."""
+"""Rows and values as a person reads them: at 80 columns, without colour, in a pipe.
+
+What a database holds is never handed raw to a terminal: control characters in it, which
+could clear the screen or rewrite what was said before, are shown as escapes.
+"""
 
 import os
+import re
 import shutil
 import sys
+import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -17,17 +24,50 @@ from typedsql.errors import Error
 FALLBACK_WIDTH_COLUMNS = 80
 _GAP = "  "
 
+# Controls, and the marks that break a line or turn the direction of text around.
+_MARKS = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_UNSAFE = re.compile(rf"[\x00-\x1f{_MARKS}]")
+_UNSAFE_IN_LINES = re.compile(rf"[\x00-\x08\x0b-\x1f{_MARKS}]")
+
 
 class OutputLost(Error):
     """Standard output takes nothing more: a full disk, for example."""
 
 
 def show(line: str) -> None:
-    """Write a line to stdout, at once.
+    """Write a line to stdout, at once, with its control characters as escapes.
 
     Raises:
         OutputLost: it cannot be written; a reader that went away is BrokenPipeError.
     """
+    _write(_fitting(readable(line), sys.stdout))
+
+
+def show_document(document: bytes) -> None:
+    """Write JSON to stdout as it is: UTF-8, whatever the locale says.
+
+    Raises:
+        OutputLost: see `show`.
+    """
+    _write(document)
+
+
+def readable(text: str) -> str:
+    """A text, of one line or several, that does nothing to a terminal but stand there."""
+    return _UNSAFE_IN_LINES.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def _fitting(text: str, stream: TextIO | None) -> str:
+    """With escapes for what the stream's encoding, of an old locale, does not have."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _write(line: str | bytes) -> None:
     try:
         typer.echo(line)
     except BrokenPipeError:
@@ -57,11 +97,11 @@ def write_rows(rows: Sequence[Any]) -> None:
     names: tuple[str, ...] = rows[0].__struct_fields__
     cells = [[cell(getattr(row, name)) for name in names] for row in rows]
     widths = [
-        max(len(name), *(len(line[index]) for line in cells)) for index, name in enumerate(names)
+        max(len(name), *(columns(line[index]) for line in cells))
+        for index, name in enumerate(names)
     ]
-    fits = sum(widths) + len(_GAP) * (len(names) - 1) <= terminal_width()
-    if fits and not any("\n" in text for line in cells for text in line):
-        numeric = [_is_number(getattr(rows[0], name)) for name in names]
+    if sum(widths) + len(_GAP) * (len(names) - 1) <= terminal_width():
+        numeric = [any(_is_number(getattr(row, name)) for row in rows) for name in names]
         _write_table([list(names), ["-" * width for width in widths], *cells], widths, numeric)
     else:
         for number, line in enumerate(cells, start=1):
@@ -75,10 +115,14 @@ def _write_table(
 ) -> None:
     for line in lines:
         padded = (
-            text.rjust(width) if right else text.ljust(width)
+            _padding(text, width) + text if right else text + _padding(text, width)
             for text, width, right in zip(line, widths, numeric, strict=True)
         )
         show(_GAP.join(padded).rstrip())
+
+
+def _padding(text: str, width: int) -> str:
+    return " " * (width - columns(text))
 
 
 def write_pairs(pairs: Mapping[str, object]) -> None:
@@ -88,8 +132,32 @@ def write_pairs(pairs: Mapping[str, object]) -> None:
         show(f"{name:<{width}}{_GAP}{cell(value)}".rstrip())
 
 
+def write_paragraph(text: str, *, indent: str = "", hanging: str = "") -> None:
+    """A text broken into lines of the terminal's width; long words are left whole.
+
+    `hanging` is added to the indentation of the lines after the first.
+    """
+    lines = textwrap.wrap(
+        cell(text),
+        width=terminal_width(),
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        show(line)
+
+
 def cell(value: object) -> str:
-    """A value as text: NULL for None, numbers without an exponent."""
+    """A value as text on one line: NULL for None, numbers without an exponent.
+
+    Control characters stand as escapes, a line's end too.
+    """
+    return _UNSAFE.sub(_escape, _text(value))
+
+
+def _text(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, Decimal):
@@ -108,6 +176,20 @@ def cell(value: object) -> str:
 def terminal_width() -> int:
     """Columns of the terminal; 80 where there is none."""
     return shutil.get_terminal_size((FALLBACK_WIDTH_COLUMNS, 24)).columns
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian characters are two wide."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(mark) in ("Mn", "Me", "Cf") else _character_columns(mark)
+        for mark in text
+    )
+
+
+def _character_columns(mark: str) -> int:
+    return 2 if unicodedata.east_asian_width(mark) in ("W", "F") else 1
 
 
 def count(number: int, noun: str) -> str:

@@ -1,55 +1,59 @@
 """The command that runs a named statement."""
 
-import difflib
-import importlib
-import inspect
-import pkgutil
-import typing
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from typedsql.cli.arguments import parse_arguments
+from typedsql.cli.arguments import parse_arguments, unsendable_is_wrong_usage
+from typedsql.cli.completion import Completer
 from typedsql.cli.invocation import (
     DebugOption,
     Invocation,
     JsonOption,
     UrlOption,
-    WrongUsage,
     say,
 )
-from typedsql.cli.output import cell, count, show, write_pairs, write_rows
+from typedsql.cli.named_queries import NamedQuery, all_queries, find_query
+from typedsql.cli.output import cell, count, show, write_pairs, write_paragraph, write_rows
 from typedsql.project import Project
 
 if TYPE_CHECKING:
     from typedsql.database import Database
 
 DEFAULT_STREAM_ROWS = 1000
-SUGGESTIONS = 3
+_INDENT, _DEEP = " " * 4, " " * 8
+PARAMETERS_HELP = "Lists and documents as JSON; an empty optional one is NULL."
 
 
 def register(app: typer.Typer, project: Project) -> None:
     """Add the command to an app."""
+    completer = Completer(project)
 
     @app.command()
     def query(
         context: typer.Context,
         name: Annotated[
-            str | None, typer.Argument(metavar="NAME", help="file.name; none lists them all.")
+            str | None,
+            typer.Argument(
+                metavar="NAME",
+                help="file.name; none lists them all.",
+                autocompletion=completer.names,
+            ),
         ] = None,
         parameters: Annotated[
             list[str] | None,
             typer.Argument(
                 metavar="KEY=VALUE",
-                help="Lists and documents as JSON; an empty optional one is NULL.",
+                help=PARAMETERS_HELP,
+                autocompletion=completer.parameters,
             ),
         ] = None,
         max_rows: Annotated[
-            int, typer.Option("--max-rows", metavar="N", min=1, help="Where a stream_ query stops.")
+            int,
+            typer.Option("--max-rows", metavar="N", min=1, help="Where a stream_ query stops."),
         ] = DEFAULT_STREAM_ROWS,
         url: UrlOption = None,
         json: JsonOption = False,
@@ -71,92 +75,16 @@ def register(app: typer.Typer, project: Project) -> None:
             from typedsql.database import Database
 
             async with Database.connect(invocation.target(), project=project, max_size=1) as db:
-                await _run(invocation, named, arguments, db, max_rows)
+                with unsendable_is_wrong_usage():
+                    await _run(invocation, named, arguments, db, max_rows)
 
         invocation.run(work)
 
     del query
 
 
-class NamedQuery(msgspec.Struct, frozen=True):
-    """A generated function and how its result is to be read."""
-
-    name: str
-    function: Any
-    runner: Any
-    """What the generated module bound the statement to."""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Annotation of each parameter; the database itself is not one of them."""
-        hints = typing.get_type_hints(self.function)
-        return {
-            key: hints[key]
-            for key, parameter in inspect.signature(self.function).parameters.items()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        }
-
-    @property
-    def summary(self) -> str:
-        """First line of what the SQL file says about it."""
-        return (self.function.__doc__ or "").strip().partition("\n")[0]
-
-
-def find_query(project: Project, name: str) -> NamedQuery:
-    """The generated function of a statement. Raises WrongUsage, with suggestions."""
-    stem, _, short = name.partition(".")
-    if stem.isidentifier() and stem in _stems(project):
-        found = _queries_in(_module(project, stem)).get(short)
-        if found is not None:
-            return found
-    close = _similar(name, sorted(item.name for item in _all_queries(project)))
-    everything = f"see them all with `{project.name} query`"
-    advice = f"did you mean {' or '.join(close)}?" if close else everything
-    raise WrongUsage(f"there is no query {name}: {advice}")
-
-
-def _similar(name: str, known: list[str]) -> list[str]:
-    """Names that a misspelt one may stand for: of the same file first."""
-    stem, _, short = name.rpartition(".")
-    siblings = {item.partition(".")[2]: item for item in known if item.startswith(f"{stem}.")}
-    close = [siblings[item] for item in difflib.get_close_matches(short, siblings, n=SUGGESTIONS)]
-    return (
-        close
-        or (
-            [item for item in known if item.endswith(f".{short}")]
-            or difflib.get_close_matches(name, known, n=SUGGESTIONS)
-        )[:SUGGESTIONS]
-    )
-
-
-def _stems(project: Project) -> list[str]:
-    package = importlib.import_module(f"{project.package}.queries")
-    return [item.name for item in pkgutil.iter_modules(package.__path__)]
-
-
-def _module(project: Project, stem: str) -> ModuleType:
-    return importlib.import_module(f"{project.package}.queries.{stem}")
-
-
-def _queries_in(module: ModuleType) -> dict[str, NamedQuery]:
-    """Each function that has a statement bound under its name with a leading underscore."""
-    stem = module.__name__.rpartition(".")[2]
-    return {
-        key: NamedQuery(f"{stem}.{key}", function, vars(module)[f"_{key}"])
-        for key, function in vars(module).items()
-        if inspect.isfunction(function)
-        and function.__module__ == module.__name__
-        and f"_{key}" in vars(module)
-    }
-
-
-def _all_queries(project: Project) -> list[NamedQuery]:
-    modules = (_module(project, stem) for stem in _stems(project))
-    return [item for module in modules for item in _queries_in(module).values()]
-
-
 def _write_list(invocation: Invocation) -> None:
-    queries = sorted(_all_queries(invocation.project), key=lambda item: item.name)
+    queries = sorted(all_queries(invocation.project), key=lambda item: item.name)
     if invocation.json:
         invocation.write_json(
             [
@@ -166,8 +94,8 @@ def _write_list(invocation: Invocation) -> None:
         )
         return
     for item in queries:
-        show(f"{item.name}({', '.join(item.parameters)})")
-        show(f"    {item.summary}")
+        write_paragraph(f"{item.name}({', '.join(item.parameters)})", hanging=_DEEP)
+        write_paragraph(item.summary, indent=_INDENT)
 
 
 async def _run(

@@ -40,7 +40,10 @@ def read_checkout(root: Path) -> Checkout:
         raise ConfigurationError(
             f"{root} has no pyproject.toml: run this in the checkout, or name its folder"
         )
-    data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    try:
+        data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise ConfigurationError(f"pyproject.toml cannot be read: {failure}") from failure
     try:
         declaration = msgspec.convert(data["tool"]["typedsql"], Declaration)
         name = str(data["project"]["name"])

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Literal
 
@@ -18,7 +19,12 @@ from typedsql.settings import ConnectionTarget, resolve_target
 from typedsql.tools.dbmate import find_dbmate
 from typedsql.tools.migration_files import list_migrations
 from typedsql.tools.migration_run import invalid_indexes
-from typedsql.tools.migration_session import applied_versions, open_connection
+from typedsql.tools.migration_session import (
+    applied_versions,
+    open_connection,
+    recorded_elsewhere,
+)
+from typedsql.tools.server_log import find_server_log
 
 OLDEST_SERVER_MAJOR = 15
 
@@ -34,6 +40,15 @@ _FOREIGN_VARIABLES = (
     "SUPABASE_DB_URL",
 )
 """Known elsewhere, and easily believed to count here."""
+
+_READ_VARIABLES = (
+    "DATABASE_URL",
+    *POSTGRES_VARIABLES.values(),
+    "SUPABASE_URL",
+    "SUPABASE_DB_PASSWORD",
+)
+_ALIKE = 0.88
+"""From here on, of 1, a name is taken for another one misspelt: a letter or two apart."""
 
 _SERVER = """
 SELECT
@@ -67,6 +82,8 @@ class Diagnosis(msgspec.Struct, kw_only=True):
     tls: bool | None = None
     role: str | None = None
     read_only: bool | None = None
+    server_log: str | None = None
+    """Where the server writes its log, in words."""
     migration_version: str | None = None
     expected_migration: str | None = None
     pending_migrations: int | None = None
@@ -87,13 +104,17 @@ class Diagnosis(msgspec.Struct, kw_only=True):
 
 
 async def diagnose(
-    project: Project, url: str | None = None, *, environ: Mapping[str, str] | None = None
+    project: Project,
+    url: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    on_target: Callable[[ConnectionTarget], None] = lambda target: None,
 ) -> Diagnosis:
     """Look at settings, server and tools, and recognise what is usually wrong.
 
     Resolves as the command line does, where the embedded server is the last resort, and
-    starts it if it is the one. Changes nothing in any database. Never raises for what it
-    is there to find.
+    starts it if it is the one; `on_target` is called before that. Changes nothing in any
+    database. Never raises for what it is there to find.
     """
     found = Diagnosis(expected_migration=project.latest_migration)
     await _look_at_tools(found, project)
@@ -104,6 +125,7 @@ async def diagnose(
         found.add("error", "configuration", str(failure), "")
         return found
     _look_at_settings(found, target, variables)
+    on_target(target)
     try:
         async with reachable(target) as concrete:
             await _look_at_server(found, concrete, project)
@@ -136,6 +158,13 @@ def _look_at_settings(
             "set DATABASE_URL, or POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER and "
             "POSTGRES_PASSWORD",
         )
+    for name, meant in _misspelt(variables):
+        found.add(
+            "warning",
+            "misspelt_variable",
+            f"{name} is set, but not read",
+            f"set {meant} if that is meant",
+        )
     if target.port == TRANSACTION_POOLER_PORT:
         found.add(
             "warning",
@@ -151,6 +180,13 @@ def _look_at_settings(
             f"sslmode={mode} does not check which server answers",
             "set sslmode=verify-full and PGSSLROOTCERT where the network is not trusted",
         )
+
+
+def _misspelt(variables: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that are set and nearly named as one that counts, each with that one."""
+    others = sorted({*variables} - {*_READ_VARIABLES, *_FOREIGN_VARIABLES})
+    close = ((name, get_close_matches(name, _READ_VARIABLES, 1, _ALIKE)) for name in others)
+    return [(name, meant[0]) for name, meant in close if meant and variables[name]]
 
 
 def _overruled(source: str, environment: Environment) -> list[str]:
@@ -178,6 +214,7 @@ async def _look_at_server(found: Diagnosis, target: ConnectionTarget, project: P
         found.server_version = server["version"]
         found.role = server["role"]
         found.read_only = server["read_only"]
+        found.server_log = await find_server_log(connection, target)
         if server["major"] < OLDEST_SERVER_MAJOR:
             found.add(
                 "error",
@@ -210,7 +247,10 @@ async def _look_at_migrations(
     found.migration_version = max(applied, default=None)
     found.pending_migrations = len(pending)
     migrate = f"run `{project.name} migrate`"
-    if not applied:
+    stray = None if applied else await recorded_elsewhere(connection, project, known)
+    if stray:
+        found.add("error", "recorded_elsewhere", "the database seems to have no migrations", stray)
+    elif not applied:
         found.add("error", "not_migrated", "the database has no migrations", migrate)
     elif pending:
         found.add(

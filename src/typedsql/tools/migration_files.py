@@ -39,6 +39,8 @@ class MigrationFile(msgspec.Struct, frozen=True):
     name: str
     path: Path
     transactional: bool
+    empty: bool = False
+    """Nothing but comments stands in its up section: to apply it would be to lose it."""
 
 
 def list_migrations(project: Project) -> list[MigrationFile]:
@@ -63,7 +65,9 @@ def list_migrations(project: Project) -> list[MigrationFile]:
                 f"{_shown(project, path)} has the version of {found[version].path.name}, so only "
                 "one of them would ever run: give it a later version"
             )
-        found[version] = MigrationFile(version, name, path, _is_transactional(project, path))
+        text = path.read_text(encoding="utf-8")
+        transactional = _is_transactional(project, path, text)
+        found[version] = MigrationFile(version, name, path, transactional, _is_empty(text))
     return list(found.values())
 
 
@@ -79,8 +83,14 @@ def _shown(project: Project, path: Path) -> str:
     return f"{project.migrations_dir}/{path.name}"
 
 
-def _is_transactional(project: Project, path: Path) -> bool:
-    sections = _SECTION.findall(path.read_text(encoding="utf-8"))
+def _is_empty(text: str) -> bool:
+    """Whether the up section of a well-formed file holds no statement."""
+    up = _SECTION.split(text)[3]
+    return not re.sub(r"--.*$", "", up, flags=re.MULTILINE).strip()
+
+
+def _is_transactional(project: Project, path: Path, text: str) -> bool:
+    sections = _SECTION.findall(text)
     if [kind for kind, _ in sections] != ["up", "down"]:
         raise ConfigurationError(
             f"{_shown(project, path)}: a migration has one `-- migrate:up` and after it one "

@@ -5,11 +5,16 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from typedsql.errors import OperatorError, TransientError
+from typedsql.errors import ConfigurationError, OperatorError, TransientError
 from typedsql.project import Project
 from typedsql.tools.dbmate import Announce, Dbmate, DbmateRun, child_environment, run_dbmate
 from typedsql.tools.migration_files import MigrationFile
-from typedsql.tools.migration_session import MigrationSession, applied_versions, cancel_child
+from typedsql.tools.migration_session import (
+    MigrationSession,
+    applied_versions,
+    cancel_child,
+    recorded_elsewhere,
+)
 
 LOCK_TIMEOUT_MS = 5000
 """How long a migration waits for a table lock before it gives way to the queue behind it."""
@@ -49,18 +54,32 @@ class MigrationRun(msgspec.Struct, frozen=True, kw_only=True):
     async def applied(self) -> list[str]:
         """The versions the database has; OperatorError if one has no file here."""
         versions = await applied_versions(self.session.connection, self.project)
-        unknown = sorted(set(versions) - {item.version for item in self.files})
+        known = [item.version for item in self.files]
+        unknown = sorted(set(versions) - set(known))
         if unknown:
+            folder = self.session.target.embedded_dir
+            way_out = "" if folder is None else f", or delete {folder} if its data may go"
             raise OperatorError(
                 f"the database has migration {unknown[-1]}, which is not in "
-                f"{self.project.migrations_dir}/: use the newer code that has it; nothing was done"
+                f"{self.project.migrations_dir}/: use the newer code that has it{way_out}; "
+                "nothing was done"
             )
+        if not versions:
+            stray = await recorded_elsewhere(self.session.connection, self.project, known)
+            if stray:
+                raise OperatorError(f"nothing was done to this database: {stray}")
         return versions
 
     async def up(self) -> tuple[str, ...]:
         """Apply what is pending; returns the files that were run."""
         applied = await self.applied()
         pending = [item for item in self.files if item.version not in applied]
+        empty = [item.path.name for item in pending if item.empty]
+        if empty:
+            raise ConfigurationError(
+                f"{self.project.migrations_dir}/{empty[0]} has nothing under `-- migrate:up`: "
+                "write the change, or delete the file; nothing was done"
+            )
         finished = await self._dbmate("migrate", pending) if pending else ()
         invalid = await invalid_indexes(self.session.connection)
         if invalid:

@@ -29,6 +29,7 @@ CREATE_ATTEMPTS = 20
 CREATE_PAUSE_S = 0.25
 CANCEL_LIMIT_S = 5.0
 
+_DBMATE_DEFAULT_TABLE = "public.schema_migrations"
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 _MODES_WITHOUT_DEMAND = {"prefer": ("require", "disable"), "allow": ("disable", "require")}
 
@@ -256,6 +257,37 @@ async def applied_versions(connection: Any, project: Project) -> list[str]:
             sqlstate=failure.sqlstate,
         ) from None
     return [row[0] for row in rows]
+
+
+async def recorded_elsewhere(connection: Any, project: Project, versions: list[str]) -> str | None:
+    """What is wrong where dbmate ran without this project's settings, None if it did not.
+
+    It keeps its record in public.schema_migrations then, which may belong to somebody else
+    as well: only one that holds a version of `versions` is of this project.
+    """
+    if project.migrations_table == _DBMATE_DEFAULT_TABLE:
+        return None
+    try:
+        found = await connection.fetchval(
+            f"SELECT count(*) FROM {_DBMATE_DEFAULT_TABLE} WHERE version = ANY($1)",  # noqa: S608
+            versions,
+        )
+    except asyncpg.PostgresError:
+        return None
+    if not found:
+        return None
+    schema, _, table = project.migrations_table.rpartition(".")
+    stray = _DBMATE_DEFAULT_TABLE.rpartition(".")[2]
+    steps = [
+        f"CREATE SCHEMA {schema};",
+        f"ALTER TABLE {_DBMATE_DEFAULT_TABLE} SET SCHEMA {schema};",
+    ]
+    if table != stray:
+        steps.append(f"ALTER TABLE {schema}.{stray} RENAME TO {table};")
+    return (
+        f"its migrations are recorded in {_DBMATE_DEFAULT_TABLE}, because dbmate ran without "
+        f"--env-file {project.dbmate_env}: run {' '.join(steps)} or start with an empty database"
+    )
 
 
 async def cancel_child(session: MigrationSession) -> None:
