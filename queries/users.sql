@@ -1,4 +1,4 @@
--- Profiles of the users whom the auth schema knows. Owner: accounts.
+-- Profiles of the users whom the auth schema knows, and acting as one of them. Owner: accounts.
 -- preferences: a JSON object, {} until something is chosen. display_name: NULL until given.
 -- A profile goes when its auth.users row goes.
 
@@ -122,3 +122,57 @@ WHERE
 -- Index: users_pkey.
 DELETE FROM public.users AS t
 WHERE t.id = :id;
+
+-- name: act_as(user_id)^
+-- @one
+-- @returns ActingUser
+-- Lets the rest of its transaction run as the API runs it for a signed-in user.
+-- The role is authenticated and the claims are the user's, so auth.uid() is user_id and row
+-- level security decides. A NULL user_id is a request without a user. Returns both settings.
+-- Outside a transaction, called on the database itself, it has no effect. Whoever calls it
+-- needs leave to become authenticated, which a superuser has and Supabase's postgres too.
+-- Index: none, reads no table.
+SELECT
+    set_config(
+        'request.jwt.claims',
+        CAST(
+            CASE
+                WHEN CAST(:user_id AS UUID) IS NULL
+                    THEN json_build_object('role', 'authenticated')
+                ELSE json_build_object('role', 'authenticated', 'sub', CAST(:user_id AS UUID))
+            END AS TEXT
+        ),
+        TRUE
+    ) AS claims,
+    set_config('role', 'authenticated', TRUE) AS role;
+
+-- name: is_account_stand_in()$
+-- Whether auth.users is the stand-in that the migrations make on plain PostgreSQL. False on
+-- Supabase, where the table belongs to Auth.
+-- Index: none, reads the catalogs alone.
+SELECT count(*) > 0 AS is_stand_in
+FROM pg_catalog.pg_class AS c
+INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+WHERE
+    n.nspname = 'auth'
+    AND c.relname = 'users'
+    AND obj_description(c.oid, 'pg_class') LIKE '%[auth shim]';
+
+-- name: merge_account(id)!
+-- Adds an account to the stand-in for auth.users, for tests and demonstrations.
+-- Affects 1 row, or 0 when the account is there already or auth.users is not the stand-in: on
+-- Supabase accounts are made by Auth, and nothing is written here.
+-- Index: users_pkey of auth.users.
+INSERT INTO auth.users (id)
+SELECT CAST(:id AS UUID) AS id
+WHERE
+    EXISTS (
+        SELECT 1
+        FROM pg_catalog.pg_class AS c
+        INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE
+            n.nspname = 'auth'
+            AND c.relname = 'users'
+            AND obj_description(c.oid, 'pg_class') LIKE '%[auth shim]'
+    )
+ON CONFLICT (id) DO NOTHING;

@@ -655,6 +655,41 @@ WHERE
     AND t.orphaned_at IS NULL
     AND t.succeeded IS DISTINCT FROM FALSE;
 
+-- name: count_failed_since(chain_id, min_value_eth, since)$
+-- How many canonical transactions of one chain worth at least min_value_eth failed since a
+-- time, and so moved nothing; those without a receipt are not among them.
+-- Index: idx_whale_transactions_timestamp.
+SELECT count(*) AS failed_count
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.value_eth >= :min_value_eth
+    AND t.block_timestamp >= :since
+    AND t.orphaned_at IS NULL
+    AND NOT t.succeeded;
+
+-- name: list_orphaned_blocks(chain_id, since, until, max_rows)
+-- @returns OrphanedBlock
+-- Blocks of a period which left the chain of one network by a reorganisation, highest number
+-- first, then by hash, each with how many of its rows are marked, failed ones included. A
+-- block of which no row is stored is left out. orphaned_at is when the first was marked.
+-- Index: idx_whale_transactions_timestamp.
+SELECT
+    t.block_number,
+    t.block_hash,
+    t.block_timestamp,
+    min(t.orphaned_at) AS orphaned_at,
+    count(*) AS row_count
+FROM public.whale_transactions AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.block_timestamp >= :since
+    AND t.block_timestamp < :until
+    AND t.orphaned_at IS NOT NULL
+GROUP BY t.block_number, t.block_hash, t.block_timestamp
+ORDER BY t.block_number DESC, t.block_hash ASC
+LIMIT :max_rows;
+
 -- name: stream_since(chain_id, since)
 -- All transfers of one chain since a time, oldest first.
 -- Index: idx_whale_transactions_timestamp.

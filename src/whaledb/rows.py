@@ -328,6 +328,13 @@ class PatternStatusCount(Struct, frozen=True, gc=False):
     pattern_count: int | None
 
 
+class ActingUser(Struct, frozen=True, gc=False):
+    """A row of its own (ActingUser)."""
+
+    claims: str | None
+    role: str | None
+
+
 class MergedTransaction(Struct, frozen=True, gc=False):
     """A row of its own (MergedTransaction)."""
 
@@ -350,6 +357,19 @@ class AddressTransfer(Struct, frozen=True, gc=False):
     value_eth: Decimal | None
     value_usd: Decimal | None
     direction: str | None
+
+
+class OrphanedBlock(Struct, frozen=True, gc=False):
+    """A row of its own (OrphanedBlock)."""
+
+    block_number: int
+    """Height of the including block."""
+    block_hash: str
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    block_timestamp: datetime
+    """Time of the including block, as its producer stated it."""
+    orphaned_at: datetime | None
+    row_count: int | None
 
 
 class AddressVolume(Struct, frozen=True, gc=False):

@@ -89,6 +89,6 @@ def test_a_threshold_that_is_no_amount_is_refused(target: ConnectionTarget, amou
 
 
 def test_a_fraction_of_ether_is_exact() -> None:
-    from whaledb.cli import _ether
+    from whaledb.cli.ingest import ether
 
-    assert _ether("0.000000000000000001") == Decimal(1) / 10**18
+    assert ether("0.000000000000000001") == Decimal(1) / 10**18

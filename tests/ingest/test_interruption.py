@@ -77,8 +77,11 @@ async def gate(db: Database) -> AsyncGenerator[None, None]:
 
 
 async def waiting_at_gate(db: Database) -> bool:
-    sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    return bool(await value(db, sql + " AND objid = $1", GATE))
+    sql = (
+        "SELECT count(*) FROM pg_locks AS l INNER JOIN pg_database AS d ON l.database = d.oid"
+        " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
+    )
+    return bool(await value(db, sql + " AND l.objid = $1", GATE))
 
 
 async def gone(db: Database) -> bool:

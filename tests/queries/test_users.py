@@ -1,5 +1,6 @@
-"""Profiles, which hang on an account."""
+"""Profiles, which hang on an account, and acting as one."""
 
+import json
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
@@ -141,3 +142,73 @@ async def test_a_user_works_on_the_own_profile_only(db: Database) -> None:
                 await users.insert(savepoint, id=UUID(int=5), display_name=None, preferences={})
         assert refusal.value.sqlstate == "42501"
     assert (await profile(db, BOB)).display_name == "Bob"
+
+
+WHOSE = "SELECT auth.uid(), current_user::text, coalesce(auth.role(), '')"
+
+
+async def test_act_as_lasts_until_its_transaction_ends(db: Database) -> None:
+    await users.insert(db, id=ALICE, display_name="Alice", preferences={})
+    await users.insert(db, id=BOB, display_name="Bob", preferences={})
+    for account in (ALICE, BOB):
+        async with db.transaction() as tx:
+            acting = await users.act_as(tx, user_id=account)
+            assert json.loads(acting.claims or "") == {
+                "role": "authenticated",
+                "sub": str(account),
+            }
+            assert acting.role == "authenticated"
+            assert [row.id async for row in users.stream_all(tx)] == [account]
+    # The same session afterwards: whose it was before is forgotten.
+    async with db.connection() as connection:
+        assert tuple(await connection.fetchrow(WHOSE)) == (None, db.target.user, "")
+    assert await users.count(db) == 2
+
+
+async def test_act_as_nobody_is_a_request_without_a_user(db: Database) -> None:
+    await users.insert(db, id=ALICE, display_name="Alice", preferences={})
+    async with db.transaction() as tx:
+        acting = await users.act_as(tx, user_id=None)
+        assert json.loads(acting.claims or "") == {"role": "authenticated"}
+        assert await users.count(tx) == 0
+
+
+async def test_act_as_outside_a_transaction_has_no_effect(db: Database) -> None:
+    await users.insert(db, id=BOB, display_name="Bob", preferences={})
+    await users.act_as(db, user_id=ALICE)
+    assert await users.count(db) == 1
+    async with db.connection() as connection:
+        assert tuple(await connection.fetchrow(WHOSE)) == (None, db.target.user, "")
+
+
+async def test_act_as_ends_with_a_savepoint_that_is_rolled_back(db: Database) -> None:
+    await users.insert(db, id=ALICE, display_name="Alice", preferences={})
+    async with db.transaction() as tx:
+        with pytest.raises(DataError):
+            async with tx.transaction() as savepoint:
+                await users.act_as(savepoint, user_id=BOB)
+                assert await users.count(savepoint) == 0
+                raise DataError("the end of this savepoint")
+        assert await users.count(tx) == 1
+
+
+async def test_merge_account_adds_it_once(db: Database) -> None:
+    account = UUID(int=5)
+    assert await users.merge_account(db, id=account) == 1
+    assert await users.merge_account(db, id=account) == 0
+    async with db.connection() as connection:
+        stored = await connection.fetchval("SELECT count(*) FROM auth.users WHERE id = $1", account)
+    assert stored == 1
+
+
+async def test_accounts_of_supabase_are_left_alone(db: Database) -> None:
+    """Its auth.users has another comment, or none."""
+    assert await users.is_account_stand_in(db) is True
+    for comment in ("'Auth: Stores user login data within a secure schema.'", "NULL"):
+        async with db.connection() as connection:
+            await connection.execute(f"COMMENT ON TABLE auth.users IS {comment}")
+        assert await users.is_account_stand_in(db) is False
+        assert await users.merge_account(db, id=UUID(int=5)) == 0
+    async with db.connection() as connection:
+        await connection.execute("COMMENT ON TABLE auth.users IS 'Accounts. [auth shim]'")
+    assert await users.merge_account(db, id=UUID(int=5)) == 1

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.queries.paging import walk
-from tests.queries.transfers import CHAIN, START, address_of, stored, ties
+from tests.queries.transfers import (
+    BLOCK,
+    CHAIN,
+    START,
+    address_of,
+    hash_of,
+    key,
+    stored,
+    ties,
+)
 from typedsql.database import Database
 from whaledb.queries import whale_transactions
 from whaledb.rows import AddressTransfer
@@ -152,3 +161,45 @@ async def test_list_volume_by_hour_counts_what_moved(db: Database) -> None:
     assert not await whale_transactions.list_volume_by_hour(
         db, chain_id=CHAIN, since=START, until=START
     )
+
+
+async def test_count_failed_since_counts_what_a_receipt_says_failed(db: Database) -> None:
+    since: dict[str, Any] = {"chain_id": CHAIN, "since": START}
+    await stored(db, 1, succeeded=False, value_eth=Decimal(100))
+    await stored(db, 2, succeeded=False, value_eth=Decimal(99))
+    await stored(db, 3, succeeded=True)
+    await stored(db, 4)
+    await stored(db, 5, succeeded=False, block=1, orphaned=True)
+    await stored(db, 6, succeeded=False, chain_id=10)
+    await stored(db, 7, succeeded=False, block_timestamp=START - timedelta(microseconds=1))
+    count = whale_transactions.count_failed_since
+    assert await count(db, **since, min_value_eth=Decimal(0)) == 2
+    assert await count(db, **since, min_value_eth=Decimal(100)) == 1
+    assert await count(db, **since, min_value_eth=Decimal(101)) == 0
+
+
+async def test_list_orphaned_blocks_counts_the_marked_rows(db: Database) -> None:
+    for number in (1, 2):
+        await stored(db, number, block=3)
+    orphaned = await stored(db, 3, block=3, succeeded=False, orphaned=True)
+    sibling = {"block_number": orphaned.block_number, "block_hash": hash_of(7)}
+    await stored(db, 4, block=3, **sibling, orphaned=True)
+    await stored(db, 5, block=5, orphaned=True)
+    await stored(db, 6, block=4)
+    await stored(db, 7, chain_id=10, orphaned=True)
+    await stored(db, 8, block_timestamp=PERIOD["until"], block_hash=hash_of(8), orphaned=True)
+    early = START - timedelta(microseconds=1)
+    await stored(db, 9, block_timestamp=early, block_hash=hash_of(9), orphaned=True)
+    rows = await whale_transactions.list_orphaned_blocks(db, **PERIOD, max_rows=MANY)
+    assert [(row.block_number, row.block_hash, row.row_count) for row in rows] == [
+        (BLOCK + 5, hash_of(0xB10C0005), 1),
+        (BLOCK + 3, hash_of(7), 1),
+        (BLOCK + 3, hash_of(0xB10C0003), 3),
+    ]
+    first = await whale_transactions.get(db, **key(orphaned))
+    assert first is not None
+    assert (rows[2].orphaned_at, rows[2].block_timestamp) == (
+        first.orphaned_at,
+        orphaned.block_timestamp,
+    )
+    assert await whale_transactions.list_orphaned_blocks(db, **PERIOD, max_rows=2) == rows[:2]

@@ -1,4 +1,4 @@
-"""Blocks from files or standard input, decoded exactly and stored idempotently."""
+"""Blocks from files, standard input or memory, decoded exactly and stored idempotently."""
 
 from whaledb.ingest.pipeline import (
     DEFAULT_MIN_VALUE_ETH,
@@ -9,11 +9,12 @@ from whaledb.ingest.pipeline import (
     check_request,
     ingest_blocks,
 )
-from whaledb.ingest.sources import SourceRefused, SourceUnavailable
+from whaledb.ingest.sources import Content, SourceRefused, SourceUnavailable
 
 __all__ = [
     "DEFAULT_MIN_VALUE_ETH",
     "MAINNET_CHAIN_ID",
+    "Content",
     "IngestProgress",
     "IngestSummary",
     "RefusedItem",

@@ -1,4 +1,4 @@
-"""The main job: blocks from files or standard input to rows."""
+"""The main job: blocks from files, standard input or memory to rows."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ from whaledb.ingest.decoding import Block, decode_block
 from whaledb.ingest.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
 from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
-from whaledb.ingest.sources import Source, SourceRefused, open_sources
+from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
 from whaledb.ingest.storing import BlockStore, write_dead_letter
 
 MAINNET_CHAIN_ID: Final = 1
@@ -68,15 +68,15 @@ class RefusedItem(msgspec.Struct, frozen=True, kw_only=True):
 
 async def ingest_blocks(
     db: Database,
-    sources: Sequence[str | Path],
+    sources: Sequence[str | Path | Content],
     *,
     chain_id: int = MAINNET_CHAIN_ID,
     min_value_eth: Decimal = DEFAULT_MIN_VALUE_ETH,
-    receipts: Sequence[str | Path] = (),
+    receipts: Sequence[str | Path | Content] = (),
     on_progress: Callable[[IngestProgress], None] | None = None,
     on_refused: Callable[[RefusedItem], None] | None = None,
 ) -> IngestSummary:
-    """Reads blocks from files, or standard input for `-`, and stores what is worth keeping.
+    """Reads blocks from files, standard input (`-`) or memory; stores what is worth keeping.
 
     Takes JSON-RPC replies or bare blocks with full transactions, as NDJSON, a JSON array
     or one object, plain or gzip. Each block commits with its rows and its stream's cursor;
@@ -110,11 +110,11 @@ async def ingest_blocks(
 
 
 def check_request(
-    sources: Sequence[str | Path],
+    sources: Sequence[str | Path | Content],
     *,
     chain_id: int,
     min_value_eth: Decimal,
-    receipts: Sequence[str | Path],
+    receipts: Sequence[str | Path | Content],
 ) -> list[Source]:
     """What can be told before there is a connection: the sources, then those of receipts.
 

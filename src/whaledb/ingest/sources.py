@@ -1,5 +1,6 @@
-"""Files and standard input as streams of decompressed bytes."""
+"""Files, standard input and bytes in memory as streams of decompressed bytes."""
 
+import io
 import os
 import stat
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol, cast
+
+import msgspec
 
 from typedsql.errors import ConfigurationError, DataError
 
@@ -40,21 +43,34 @@ class Damaged(Exception):
     """Compressed data is cut off or corrupt; what came before it is good."""
 
 
+class Content(msgspec.Struct, frozen=True):
+    """What a file would hold, in memory; `name` identifies its stream from run to run."""
+
+    name: str
+    data: bytes
+
+
 class Source:
-    """One file, or standard input for `-`.
+    """One file, standard input for `-`, or content in memory.
 
     `name` identifies its stream for cursors and dead letters: `file:` and the absolute
-    path, or `stdin`. `bytes_read` counts what was read of it, compressed if it is;
-    `bytes_total` is None where the size is not known beforehand.
+    path, `stdin`, or the content's own name. `bytes_read` counts what was read of it,
+    compressed if it is; `bytes_total` is None where the size is not known beforehand.
 
     Raises:
         SourceUnavailable: there is no such file, or it cannot be read.
     """
 
-    def __init__(self, given: str | Path) -> None:
-        self.given = str(given)
+    def __init__(self, given: str | Path | Content) -> None:
         self.bytes_read = 0
         self.bytes_total: int | None = None
+        self._content = given.data if isinstance(given, Content) else None
+        if isinstance(given, Content):
+            self.given = self.name = given.name
+            self.bytes_total = len(given.data)
+            self._check_name()
+            return
+        self.given = str(given)
         if self.given == STANDARD_INPUT:
             # A process started without one, a daemon for example.
             if cast(object, sys.stdin) is None:
@@ -84,6 +100,18 @@ class Source:
                 " move it, or give it through standard input"
             )
 
+    def _check_name(self) -> None:
+        """A name in the form of another kind's would move that one's cursor."""
+        if self.name == "stdin" or self.name.startswith("file:"):
+            raise SourceUnavailable(
+                f"content in memory is named {self.name}, as a file or standard input is:"
+                " name it otherwise"
+            )
+        if not 1 <= len(self.name.encode()) <= MAX_NAME_BYTES:
+            raise SourceUnavailable(
+                f"the name of content in memory has to be 1 to {MAX_NAME_BYTES} bytes long"
+            )
+
     def chunks(self) -> Iterator[bytes]:
         """The content, decompressed if it begins as gzip does.
 
@@ -102,6 +130,9 @@ class Source:
     def _opened(self) -> Generator[_Readable]:
         # Unbuffered, so that a pipe's content comes as it is written, and so that a thread
         # still waiting for it holds no lock that the end of the process would need.
+        if self._content is not None:
+            yield io.BytesIO(self._content)
+            return
         if self.given == STANDARD_INPUT:
             buffered = sys.stdin.buffer
             yield cast(_Readable, getattr(buffered, "raw", buffered))
@@ -124,13 +155,14 @@ class Source:
         return data
 
 
-def open_sources(given: Sequence[str | Path]) -> list[Source]:
-    """Sources for the given paths, all of them checked before any is read.
+def open_sources(given: Sequence[str | Path | Content]) -> list[Source]:
+    """Sources for the given paths and contents, all of them checked before any is read.
 
     Raises:
         SourceUnavailable: one of them cannot be read.
     """
-    if [str(path) for path in given].count(STANDARD_INPUT) > 1:
+    paths = [str(path) for path in given if not isinstance(path, Content)]
+    if paths.count(STANDARD_INPUT) > 1:
         raise SourceUnavailable("standard input (-) can be read once only, it is named twice")
     return [Source(path) for path in given]
 

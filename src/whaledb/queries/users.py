@@ -9,7 +9,7 @@ from uuid import UUID
 from typedsql.query import Affected, ExactlyOne, Executor, Many, One, QueryFile, Stream, Value
 from whaledb.documents import JSONObject
 from whaledb.project import PROJECT
-from whaledb.rows import User
+from whaledb.rows import ActingUser, User
 
 _STATEMENTS = QueryFile(PROJECT, "users")
 
@@ -89,6 +89,28 @@ _delete: Affected = Affected(
     _STATEMENTS.bind(
         "delete",
         digest="e9b7046d0eda9767",
+        columns=(),
+    ),
+)
+_act_as: ExactlyOne[ActingUser] = ExactlyOne(
+    _STATEMENTS.bind(
+        "act_as",
+        digest="032a1729f90eb877",
+        columns=(("claims", "text"), ("role", "text")),
+    ),
+    ActingUser,
+)
+_is_account_stand_in: Value[bool] = Value(
+    _STATEMENTS.bind(
+        "is_account_stand_in",
+        digest="7ba9900aaef180c5",
+        columns=(("is_stand_in", "bool"),),
+    ),
+)
+_merge_account: Affected = Affected(
+    _STATEMENTS.bind(
+        "merge_account",
+        digest="66e7952a8a4bf894",
         columns=(),
     ),
 )
@@ -198,3 +220,42 @@ async def delete(
     Index: users_pkey.
     """
     return await _delete(db, id)
+
+
+async def act_as(
+    db: Executor,
+    *,
+    user_id: UUID | None,
+) -> ActingUser:
+    """Lets the rest of its transaction run as the API runs it for a signed-in user.
+    The role is authenticated and the claims are the user's, so auth.uid() is user_id and row
+    level security decides. A NULL user_id is a request without a user. Returns both settings.
+    Outside a transaction, called on the database itself, it has no effect. Whoever calls it
+    needs leave to become authenticated, which a superuser has and Supabase's postgres too.
+    Index: none, reads no table.
+    """
+    return await _act_as(db, user_id)
+
+
+async def is_account_stand_in(
+    db: Executor,
+) -> bool | None:
+    """Whether auth.users is the stand-in that the migrations make on plain PostgreSQL. False on
+    Supabase, where the table belongs to Auth.
+    Index: none, reads the catalogs alone.
+    """
+    return await _is_account_stand_in(db)
+
+
+async def merge_account(
+    db: Executor,
+    *,
+    id: UUID,
+) -> int:
+    """Adds an account to the stand-in for auth.users, for tests and demonstrations.
+    Affects 1 row, or 0 when the account is there already or auth.users is not the stand-in:
+    on
+    Supabase accounts are made by Auth, and nothing is written here.
+    Index: users_pkey of auth.users.
+    """
+    return await _merge_account(db, id)

@@ -14,6 +14,7 @@ from whaledb.rows import (
     AddressVolume,
     HourlyVolume,
     MergedTransaction,
+    OrphanedBlock,
     WhaleTransaction,
 )
 
@@ -53,6 +54,13 @@ _ADDRESS_TRANSFER_COLUMNS = (
     ("value_eth", "numeric"),
     ("value_usd", "numeric"),
     ("direction", "text"),
+)
+_ORPHANED_BLOCK_COLUMNS = (
+    ("block_number", "int8"),
+    ("block_hash", "text"),
+    ("block_timestamp", "timestamptz"),
+    ("orphaned_at", "timestamptz"),
+    ("row_count", "int8"),
 )
 _ADDRESS_VOLUME_COLUMNS = (
     ("address", "text"),
@@ -177,6 +185,21 @@ _count_since: Value[int] = Value(
         digest="dd2bd1838c0f694a",
         columns=(("transfer_count", "int8"),),
     ),
+)
+_count_failed_since: Value[int] = Value(
+    _STATEMENTS.bind(
+        "count_failed_since",
+        digest="e749b5f2b9b0f93f",
+        columns=(("failed_count", "int8"),),
+    ),
+)
+_list_orphaned_blocks: Many[OrphanedBlock] = Many(
+    _STATEMENTS.bind(
+        "list_orphaned_blocks",
+        digest="53bde725dabea96f",
+        columns=_ORPHANED_BLOCK_COLUMNS,
+    ),
+    OrphanedBlock,
 )
 _stream_since: Stream[WhaleTransaction] = Stream(
     _STATEMENTS.bind(
@@ -551,6 +574,36 @@ async def count_since(
     Index: idx_whale_transactions_timestamp.
     """
     return await _count_since(db, chain_id, min_value_eth, since)
+
+
+async def count_failed_since(
+    db: Executor,
+    *,
+    chain_id: int,
+    min_value_eth: Decimal,
+    since: datetime,
+) -> int | None:
+    """How many canonical transactions of one chain worth at least min_value_eth failed since a
+    time, and so moved nothing; those without a receipt are not among them.
+    Index: idx_whale_transactions_timestamp.
+    """
+    return await _count_failed_since(db, chain_id, min_value_eth, since)
+
+
+async def list_orphaned_blocks(
+    db: Executor,
+    *,
+    chain_id: int,
+    since: datetime,
+    until: datetime,
+    max_rows: int,
+) -> list[OrphanedBlock]:
+    """Blocks of a period which left the chain of one network by a reorganisation, highest number
+    first, then by hash, each with how many of its rows are marked, failed ones included. A
+    block of which no row is stored is left out. orphaned_at is when the first was marked.
+    Index: idx_whale_transactions_timestamp.
+    """
+    return await _list_orphaned_blocks(db, chain_id, since, until, max_rows)
 
 
 def stream_since(
