@@ -73,9 +73,9 @@ def _place(target: ConnectionTarget) -> str:
 
 
 def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> ConnectProblem:
-    if "rejected SSL upgrade" in str(failure) and not _demands_tls(target):
-        return _not_postgresql(where)
     if "rejected SSL upgrade" in str(failure):
+        if not _demands_tls(target):
+            return _not_postgresql(where)
         return ConnectProblem(
             "tls_unsupported",
             f"{where}: the server offers no TLS and sslmode={target.sslmode} demands it",

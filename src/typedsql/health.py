@@ -12,7 +12,7 @@ from typedsql.errors import Error
 from typedsql.project import Project
 from typedsql.settings import ConnectionTarget
 from typedsql.sqlstate import translate
-from typedsql.verify import applied_version
+from typedsql.verify import ahead, applied_version, behind
 
 HEALTH_TIMEOUT_S = 10.0
 """For the whole check, a new connection included."""
@@ -103,27 +103,6 @@ async def connect_and_check(
             target=target.describe(),
             expected_migration=project.latest_migration,
         )
-
-
-def behind(version: str | None, project: Project) -> str | None:
-    """What is wrong with a database at `version`, None if nothing is."""
-    if version is not None and version >= project.latest_migration:
-        return None
-    state = "has no migrations" if version is None else f"is at migration {version}"
-    return (
-        f"the database {state}, this code expects {project.latest_migration}: "
-        f"{project.migrate_advice}"
-    )
-
-
-def ahead(version: str | None, project: Project) -> str | None:
-    """What to know of a database that is migrated further than the code, None if it is not."""
-    if version is None or version <= project.latest_migration:
-        return None
-    return (
-        f"the database is at migration {version}, newer than the {project.latest_migration} this "
-        "code was generated for: deploy the newer code"
-    )
 
 
 def _reason(failure: Exception, timeout_s: float) -> str:

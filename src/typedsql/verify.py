@@ -25,22 +25,34 @@ async def check_migrations(connection: Any, project: Project, demand: MigrationC
     if demand not in ("exact", "at_least"):
         raise ConfigurationError(f"migrations={demand!r}: expected 'exact', 'at_least' or 'ignore'")
     found = await applied_version(connection, project)
-    expected = project.latest_migration
-    if found == expected or (demand == "at_least" and found is not None and found > expected):
-        return
-    migrate = project.migrate_advice
-    if found is None:
+    lacking = behind(found, project)
+    if lacking:
+        raise MigrationMismatch(lacking)
+    further = ahead(found, project)
+    if further and demand == "exact":
         raise MigrationMismatch(
-            f"the database has no migrations, this code expects {expected}: {migrate}"
+            f"{further}, or connect with migrations='at_least' while a release rolls out"
         )
-    if found < expected:
-        raise MigrationMismatch(
-            f"the database is at migration {found}, this code expects {expected}: {migrate}"
-        )
-    raise MigrationMismatch(
-        f"the database is at migration {found}, newer than the {expected} this code was "
-        "generated for: deploy the newer code, or connect with migrations='at_least' "
-        "while a release rolls out"
+
+
+def behind(version: str | None, project: Project) -> str | None:
+    """What is wrong with a database at `version`, None if nothing is."""
+    if version is not None and version >= project.latest_migration:
+        return None
+    state = "has no migrations" if version is None else f"is at migration {version}"
+    return (
+        f"the database {state}, this code expects {project.latest_migration}: "
+        f"{project.migrate_advice}"
+    )
+
+
+def ahead(version: str | None, project: Project) -> str | None:
+    """What to know of a database that is migrated further than the code, None if it is not."""
+    if version is None or version <= project.latest_migration:
+        return None
+    return (
+        f"the database is at migration {version}, newer than the {project.latest_migration} this "
+        "code was generated for: deploy the newer code"
     )
 
 

@@ -188,8 +188,10 @@ def announce_new_server(target: "ConnectionTarget") -> None:
     """Say on stderr where using the target makes a new server: its folder may be misspelt."""
     if target.embedded_dir is None:
         return
+    from typedsql.embedded.folder import ServerFolder
+
     try:
-        absent = not (target.embedded_dir / "data").exists()
+        absent = not ServerFolder(target.embedded_dir).data.exists()
     except OSError:
         return  # Not this user's to look into; using it says why.
     if absent:

@@ -133,20 +133,24 @@ def write_pairs(pairs: Mapping[str, object]) -> None:
 
 
 def write_paragraph(text: str, *, indent: str = "", hanging: str = "") -> None:
-    """A text broken into lines of the terminal's width; long words are left whole.
+    """A text broken into lines of the terminal's width, as by `wrapped`."""
+    for line in wrapped(cell(text), columns=terminal_width(), indent=indent, hanging=hanging):
+        show(line)
+
+
+def wrapped(text: str, *, columns: int, indent: str = "", hanging: str = "") -> list[str]:
+    """A text in lines of so many columns; a longer word stays whole, so that it can be copied.
 
     `hanging` is added to the indentation of the lines after the first.
     """
-    lines = textwrap.wrap(
-        cell(text),
-        width=terminal_width(),
+    return textwrap.wrap(
+        text,
+        columns,
         initial_indent=indent,
         subsequent_indent=indent + hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    for line in lines:
-        show(line)
 
 
 def cell(value: object) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 import asyncpg
 
+from typedsql.embedded.folder import ServerFolder
 from typedsql.settings import ConnectionTarget
-
-EMBEDDED_LOG = "server.log"
 
 _SUPABASE_HOST = re.compile(r"(db\.[a-z0-9]+\.supabase\.co|[a-z0-9.-]+\.pooler\.supabase\.com)")
 
@@ -27,7 +26,7 @@ async def find_server_log(connection: Any, target: ConnectionTarget) -> str:
     The file's path is the server's machine's, and only known to a role that may ask for it.
     """
     if target.embedded_dir is not None:
-        return str(target.embedded_dir / EMBEDDED_LOG)
+        return str(ServerFolder(target.embedded_dir).log)
     if _SUPABASE_HOST.fullmatch(target.host.lower().rstrip(".")):
         return "Supabase's dashboard, under Logs, Postgres"
     settings = await connection.fetchrow(_SETTINGS)

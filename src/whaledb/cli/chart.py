@@ -1,6 +1,5 @@
 """Amounts, addresses and bars as text for terminals of any width, without colour."""
 
-import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
@@ -71,18 +70,6 @@ def bars(
         f"{_bar(value, largest, room, signs)}".rstrip()
         for (label, value), figure in zip(rows, figures, strict=True)
     ]
-
-
-def paragraph(text: str, *, columns: int, indent: str = "  ") -> list[str]:
-    """Wrapped; a word that is too long stays whole, so that it can be copied."""
-    return textwrap.wrap(
-        text,
-        columns,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _bar(value: Decimal, largest: Decimal, room: int, signs: Signs) -> str:

@@ -14,7 +14,7 @@ from typedsql.cli.invocation import (
     WrongUsage,
 )
 from typedsql.cli.output import show
-from whaledb.cli.progress import reporting, tell_refused
+from whaledb.cli.progress import ingest_visibly, tell_refused
 from whaledb.project import PROJECT
 
 if TYPE_CHECKING:
@@ -60,22 +60,19 @@ def blocks(
 
     async def work() -> "IngestSummary":
         from typedsql.database import Database
-        from whaledb.ingest import check_request, ingest_blocks
+        from whaledb.ingest import check_request
 
         threshold = ether(min_value_eth)
         # A misspelt path is told before an embedded server is started for it.
         check_request(paths, chain_id=chain_id, min_value_eth=threshold, receipts=receipts or ())
         async with Database.connect(invocation.target(), project=PROJECT) as db:
-            with reporting() as (on_progress, on_refused):
-                summary = await ingest_blocks(
-                    db,
-                    paths,
-                    chain_id=chain_id,
-                    min_value_eth=threshold,
-                    receipts=receipts or (),
-                    on_progress=on_progress,
-                    on_refused=on_refused,
-                )
+            summary = await ingest_visibly(
+                db,
+                paths,
+                chain_id=chain_id,
+                min_value_eth=threshold,
+                receipts=receipts or (),
+            )
         _tell(invocation, summary)
         return summary
 

@@ -1,22 +1,47 @@
 """How an ingestion is told to the person who waits: a bar on a terminal, bad items one by one."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from typedsql.cli.invocation import is_terminal, say
 from typedsql.cli.output import readable
 
 if TYPE_CHECKING:
-    from whaledb.ingest import IngestProgress, RefusedItem
+    from typedsql.database import Database
+    from whaledb.ingest import Content, IngestProgress, IngestSummary, RefusedItem
 
 SHOWN_REFUSALS = 20
 """Bad items told one by one; all of them are in dead_letters."""
 
 
+async def ingest_visibly(
+    db: "Database",
+    sources: "Sequence[str | Content]",
+    *,
+    chain_id: int,
+    min_value_eth: Decimal,
+    receipts: "Sequence[str | Content]",
+) -> "IngestSummary":
+    """`whaledb.ingest.ingest_blocks`, told to the person at the terminal."""
+    from whaledb.ingest import ingest_blocks
+
+    with _reporting() as (on_progress, on_refused):
+        return await ingest_blocks(
+            db,
+            sources,
+            chain_id=chain_id,
+            min_value_eth=min_value_eth,
+            receipts=receipts,
+            on_progress=on_progress,
+            on_refused=on_refused,
+        )
+
+
 @contextmanager
-def reporting() -> Generator[
+def _reporting() -> Generator[
     tuple[Callable[["IngestProgress"], None] | None, Callable[["RefusedItem"], None]]
 ]:
     """What to call on progress (nothing, unless stderr is a terminal) and for bad items."""

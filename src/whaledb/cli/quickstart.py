@@ -24,11 +24,10 @@ from typedsql.cli.invocation import (
 from typedsql.cli.output import show
 from typedsql.errors import ConfigurationError, DataError
 from whaledb.cli.ingest import ether
-from whaledb.cli.progress import reporting, tell_refused, waiting
+from whaledb.cli.progress import ingest_visibly, tell_refused, waiting
 from whaledb.project import PROJECT
 
 if TYPE_CHECKING:
-    from typedsql.database import Database
     from typedsql.settings import ConnectionTarget
     from whaledb.cli.quickstart_facts import Facts
     from whaledb.ingest import Content, IngestSummary
@@ -195,10 +194,16 @@ async def _run(invocation: Invocation, target: "ConnectionTarget", feed: _Feed) 
         with waiting("applying migrations") as on_news:
             migrated = await migrate(target, PROJECT, announce=on_news)
         migrated_s = clock.lap()
-        sources = feed.sources()
+        blocks, receipts = feed.sources()
         simulated_s = clock.lap()
         db = await stack.enter_async_context(Database.connect(target, project=PROJECT))
-        summary = await _ingest(db, feed, sources)
+        summary = await ingest_visibly(
+            db,
+            blocks,
+            chain_id=feed.chain_id,
+            min_value_eth=feed.min_value_eth,
+            receipts=receipts,
+        )
         feed.check(summary)
         ingested_s = clock.lap()
         picture = await read_picture(db, chain_id=feed.chain_id, min_value_eth=feed.min_value_eth)
@@ -226,26 +231,6 @@ async def _run(invocation: Invocation, target: "ConnectionTarget", feed: _Feed) 
         next=[shlex.join([*words, *options]) for words in _next_commands(feed.chain_id, sender)],
         next_note=note,
     )
-
-
-async def _ingest(
-    db: "Database",
-    feed: _Feed,
-    sources: tuple[Sequence["str | Content"], Sequence["str | Content"]],
-) -> "IngestSummary":
-    from whaledb.ingest import ingest_blocks
-
-    blocks, receipts = sources
-    with reporting() as (on_progress, on_refused):
-        return await ingest_blocks(
-            db,
-            blocks,
-            chain_id=feed.chain_id,
-            min_value_eth=feed.min_value_eth,
-            receipts=receipts,
-            on_progress=on_progress,
-            on_refused=on_refused,
-        )
 
 
 def _agree(target: "ConnectionTarget", *, simulated: bool, yes: bool) -> None:

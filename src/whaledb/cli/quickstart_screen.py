@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from typedsql.cli.output import count, terminal_width
+from typedsql.cli.output import count, terminal_width, wrapped
 from whaledb.cli import chart
 from whaledb.cli.quickstart_facts import HOURS_SHOWN, Facts
 
 _ONE_LINE_COLUMNS: Final = 66
 """From here on a transfer fits on one line."""
+_INDENT: Final = "  "
 
 
 def draw(facts: Facts, *, encoding: str | None) -> Iterator[str]:
@@ -40,8 +41,8 @@ def _summary(facts: Facts, columns: int) -> Iterator[str]:
         f" {_eth(facts.min_value_eth)}, {summary.transactions_written:,} written and"
         f" {summary.already_present:,} already present."
     )
-    yield from chart.paragraph(text, columns=columns, indent="")
-    yield from chart.paragraph(f"Database: {facts.database}", columns=columns, indent="")
+    yield from wrapped(text, columns=columns)
+    yield from wrapped(f"Database: {facts.database}", columns=columns)
 
 
 def _largest(facts: Facts, columns: int, signs: chart.Signs) -> Iterator[str]:
@@ -65,7 +66,7 @@ def _largest(facts: Facts, columns: int, signs: chart.Signs) -> Iterator[str]:
     text = "Only what moved ether on the canonical chain counts."
     if picture.failed:
         text += f" {_number(picture.failed, 'large transaction')} failed and moved nothing."
-    yield from chart.paragraph(text, columns=columns)
+    yield from wrapped(text, columns=columns, indent=_INDENT)
 
 
 def _hours(facts: Facts, columns: int, signs: chart.Signs) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _hours(facts: Facts, columns: int, signs: chart.Signs) -> Iterator[str]:
         f"Volume by hour (ETH of all stored transfers; {HOURS_SHOWN} hours up to"
         f" {_minute(picture.latest)} UTC)"
     )
-    yield from chart.paragraph(title, columns=columns, indent="")
+    yield from wrapped(title, columns=columns)
     volumes = {row.hour: row.volume_eth for row in picture.hours if row.hour and row.volume_eth}
     every = [picture.first_hour + timedelta(hours=n) for n in range(HOURS_SHOWN)]
     first = min(volumes, default=picture.latest)
@@ -100,15 +101,15 @@ def _reorganisations(facts: Facts, columns: int) -> Iterator[str]:
             f" {count(found.rows_marked, 'row')} of it {_is(found.rows_marked)} marked,"
             " not deleted, and no longer counted."
         )
-        yield from chart.paragraph(text, columns=columns)
+        yield from wrapped(text, columns=columns, indent=_INDENT)
 
 
 def _alert(facts: Facts, columns: int) -> Iterator[str]:
     title = "An alert, read as its user and as another (row level security)"
-    yield from chart.paragraph(title, columns=columns, indent="")
+    yield from wrapped(title, columns=columns)
     alert = facts.alert
     if alert is None:
-        yield from chart.paragraph(facts.alert_skipped or "", columns=columns)
+        yield from wrapped(facts.alert_skipped or "", columns=columns, indent=_INDENT)
         return
     text = (
         f"Ada has an alert for transfers of {alert.min_value_eth:,} ETH or more"
@@ -116,7 +117,7 @@ def _alert(facts: Facts, columns: int) -> Iterator[str]:
         " their own alerts (alerts.list_mine), and Bob asks for Ada's by its id (alerts.get)."
         " PostgreSQL itself, not the query, decides what he may see:"
     )
-    yield from chart.paragraph(text, columns=columns)
+    yield from wrapped(text, columns=columns, indent=_INDENT)
     yield f"    as Ada, her own:   {count(alert.seen_by_owner, 'alert')}"
     yield f"    as Bob, his own:   {count(alert.seen_by_stranger, 'alert')}"
     yield f"    as Bob, Ada's:     {count(int(alert.found_by_stranger), 'alert')}"
@@ -147,7 +148,7 @@ def _timings(facts: Facts, columns: int) -> Iterator[str]:
 def _next(facts: Facts, columns: int) -> Iterator[str]:
     yield "Try next"
     if facts.next_note:
-        yield from chart.paragraph(facts.next_note, columns=columns)
+        yield from wrapped(facts.next_note, columns=columns, indent=_INDENT)
     for command in facts.next:
         yield from _command(command, columns)
 
