@@ -3,12 +3,15 @@
 numeric travels as text with `decimal.Decimal` as the decoder: faster than the driver's
 binary codec, and a value too large for PostgreSQL is refused instead of stored as 0
 (Decimal("1E131072") through the binary codec). json and jsonb are handed on as bytes, so
-that each column is decoded once, straight to its declared type.
+that each column is decoded once, straight to its declared type. An interval with months or
+years is refused: the driver would make 30 and 365 days of them.
 
-On a connection with these codecs COPY of records with numeric columns does not work, and
-an anonymous record that contains a numeric cannot be read; the analysis refuses both.
+On a connection with these codecs COPY of records with numeric columns does not work, nor do
+records, composites and ranges that contain a numeric: the driver refuses them when it
+prepares a statement, an anonymous record when it reads one, and the analysis beforehand.
 """
 
+import datetime
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 JSONB_VERSION = b"\x01"
 """First byte of every jsonb value on the wire (jsonb_send and jsonb_recv)."""
+
+MICROSECONDS_PER_S = 1_000_000
 
 _NON_FINITE = (b"null", b"NaN", b"Infinity")
 _encode_document = msgspec.json.Encoder(decimal_format="number").encode
@@ -76,6 +81,24 @@ def _decode_jsonb(data: bytes) -> bytes:
     return data[1:]
 
 
+def encode_interval(value: object) -> tuple[int, int, int]:
+    """Months, days and microseconds of a duration."""
+    if not isinstance(value, datetime.timedelta):
+        raise TypeError(f"expected timedelta, got {type(value).__name__}")
+    return 0, value.days, value.seconds * MICROSECONDS_PER_S + value.microseconds
+
+
+def decode_interval(parts: tuple[int, int, int]) -> datetime.timedelta:
+    """The duration; refuses months and years, whose length depends on the date they are added to.
+
+    An infinite interval counts as one with months, as on the wire.
+    """
+    months, days, microseconds = parts
+    if months:
+        raise ValueError("an interval of months, years or infinity has no timedelta")
+    return datetime.timedelta(days=days, microseconds=microseconds)
+
+
 async def install(connection: "asyncpg.Connection[Any]") -> None:
     """Set the codecs on a new connection; the pool calls it once for each."""
     await connection.set_type_codec(
@@ -86,4 +109,11 @@ async def install(connection: "asyncpg.Connection[Any]") -> None:
     )
     await connection.set_type_codec(
         "json", schema="pg_catalog", format="binary", encoder=encode_json, decoder=bytes
+    )
+    await connection.set_type_codec(
+        "interval",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=encode_interval,
+        decoder=decode_interval,
     )

@@ -1,9 +1,9 @@
 """A pool of connections that runs named statements, and transactions on it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import asyncpg
 
@@ -22,12 +22,15 @@ from typedsql.connect_options import (
 from typedsql.embedded import reachable
 from typedsql.errors import CodeError, TimeoutExpired
 from typedsql.project import Project
-from typedsql.query import Executor, Statement
+from typedsql.query import Executor, as_fetched
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import Statement
 from typedsql.transaction import Isolation, Session, Transaction, Verified
 from typedsql.verify import check_migrations
 
 __all__ = ["ConnectOptions", "Database", "Isolation", "Transaction"]
+
+R = TypeVar("R")
 
 RELEASE_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 10.0
@@ -161,30 +164,36 @@ class Database(Executor):
             await self._release(connection)
 
     async def fetch_all(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> list[asyncpg.Record]:
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[list[asyncpg.Record]], R],
+    ) -> R:
         connection = await self._acquire()
         try:
-            rows = await self._session(connection).fetch_all(statement, arguments)
+            rows = await self._session(connection).fetch_all(statement, arguments, as_fetched)
         except BaseException:
             self._mark(connection)
             await self._release(connection)
             raise
         await self._release(connection)
-        return rows
+        return read(rows)
 
     async def fetch_one(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> asyncpg.Record | None:
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[asyncpg.Record | None], R],
+    ) -> R:
         connection = await self._acquire()
         try:
-            row = await self._session(connection).fetch_one(statement, arguments)
+            row = await self._session(connection).fetch_one(statement, arguments, as_fetched)
         except BaseException:
             self._mark(connection)
             await self._release(connection)
             raise
         await self._release(connection)
-        return row
+        return read(row)
 
     async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
         connection = await self._acquire()
@@ -197,16 +206,21 @@ class Database(Executor):
         await self._release(connection)
         return count
 
-    async def iterate(
+    async def batches(
         self, statement: Statement, arguments: Sequence[object]
-    ) -> AsyncGenerator[asyncpg.Record, None]:
-        async with self.transaction(readonly=True) as transaction:
-            records = transaction.iterate(statement, arguments)
-            try:
-                async for record in records:
-                    yield record
-            finally:
-                await records.aclose()
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        connection = await self._acquire()
+        try:
+            session = self._session(connection)
+            async with Transaction.begin(connection, session, readonly=True):
+                batches = session.batches(statement, arguments)
+                try:
+                    async for records in batches:
+                        yield records
+                finally:
+                    await batches.aclose()
+        finally:
+            await self._release(connection)
 
     def _session(self, connection: Any) -> Session:
         return Session(connection, self._verified, self.project)

@@ -73,6 +73,13 @@ class NoRowFound(DataError):
     """A statement that promises a row (``-- @one``) found none."""
 
 
+class ChoiceRefused(DataError, ValueError):
+    """No variant of a statement fits the arguments; nothing was sent.
+
+    Parameters that belong together were given in part, or an ordering is not in the file.
+    """
+
+
 class CodeError(Error):
     """The call or the SQL is wrong and stays wrong however often it is tried."""
 

@@ -31,6 +31,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     migrations_dir: str
     schema_file: str
     dbmate_env: str
+    command: str = "typedsql"
+    """What runs this project's commands: a program of its own, or the engine's."""
     checkout: Path | None = None
     """Set by the tools, which work on a source tree that need not be importable."""
 
@@ -48,7 +50,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         dbmate does not find its settings by itself: without them it records what it applied in
         another table.
         """
-        return f"run `{self.name} migrate` (or `dbmate --env-file {self.dbmate_env} up`)"
+        return f"run `{self.command} migrate` (or `dbmate --env-file {self.dbmate_env} up`)"
 
     @property
     def package_dir(self) -> Path:

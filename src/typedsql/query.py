@@ -1,346 +1,260 @@
-"""Named statements: loaded by aiosql from .sql files, called through typed callables.
+"""Runners: a named statement bound to what it returns.
 
-aiosql reads the files, checks the declared parameters and numbers them; the loader here
-adds the static tag that names each statement in pg_stat_activity, pg_stat_statements and
-the server's log, and refuses directives it does not know. Generated modules bind each
-statement to the row it returns.
+A generated module binds each statement of its .sql file to one of these; which one follows
+from the statement's suffix and directives.
 """
 
-import hashlib
-import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-import aiosql
 import asyncpg
-import msgspec
-from aiosql.adapters.asyncpg import AsyncPGAdapter
-from aiosql.query_loader import QueryLoader
-from aiosql.types import QueryDatum, SQLOperationType
-from aiosql.utils import SQLLoadException, SQLParseException
 
-from typedsql.errors import CodeError, DataError, NoRowFound, StatementDrift
-from typedsql.project import Project
+from typedsql.decoding import Decoders, row_builder, value_decoder
+from typedsql.errors import NoRowFound
+from typedsql.statements import Statement
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-Columns = tuple[tuple[str, str], ...]
-"""Name and PostgreSQL type of each result column, in order."""
-
-DIRECTIVES: Final = frozenset({"one", "returns"})
-_DIRECTIVE = re.compile(r"^@(\S+)[ \t]*(.*)$", re.MULTILINE)
-
-SUFFIXES: Final = {
-    SQLOperationType.SELECT: "",
-    SQLOperationType.SELECT_ONE: "^",
-    SQLOperationType.SELECT_VALUE: "$",
-    SQLOperationType.INSERT_UPDATE_DELETE: "!",
-    SQLOperationType.INSERT_RETURNING: "<!",
-}
-DIGEST_LENGTH: Final = 16
 
 
 class Executor(Protocol):
-    """What a generated function takes first: a `Database` or a `Transaction`."""
+    """What a generated function takes first: a `Database` or a `Transaction`.
 
-    async def fetch_all(
-        self, statement: "Statement", arguments: Sequence[object]
-    ) -> list[asyncpg.Record]: ...
-
-    async def fetch_one(
-        self, statement: "Statement", arguments: Sequence[object]
-    ) -> asyncpg.Record | None: ...
-
-    async def execute(self, statement: "Statement", arguments: Sequence[object]) -> int: ...
-
-    def iterate(
-        self, statement: "Statement", arguments: Sequence[object]
-    ) -> AsyncGenerator[asyncpg.Record, None]: ...
-
-
-class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One named statement, ready for PostgreSQL.
-
-    Compared and hashed by identity: a database remembers which it has verified.
+    `read` makes what the caller gets of what the driver returned. It is called once the
+    statement has succeeded, and what it raises is no failure of the statement.
     """
 
-    name: str
-    """``file.name``, as it stands in the tag."""
-    sql: str
-    """With the tag in front and numbered parameters."""
-    suffix: str
-    """aiosql's sign of what comes back: '', ^, $, ! or <!."""
-    parameters: tuple[str, ...]
-    """Parameter names in the order of their numbers."""
-    declared: tuple[str, ...]
-    """The same names in the order of the statement's header."""
-    prose: str
-    """The header comment without directives."""
-    directives: Mapping[str, str]
-    """Header comments of the form ``-- @key value``."""
-    location: str
-    """``queries/file.sql:line`` of the statement's name."""
-    columns: Columns | None = None
-    """What the analysis found, None until bound."""
+    # What `async def` gives: a transaction hands on the coroutines of its session, and the
+    # runners below those of the executor. Each coroutine around another costs every call.
 
-    @property
-    def digest(self) -> str:
-        """Changes with anything that changes what the statement does or takes."""
-        text = "\n".join((self.suffix, ",".join(self.parameters), self.sql))
-        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    def fetch_all(
+        self,
+        statement: "Statement",
+        arguments: Sequence[object],
+        read: Callable[[list[asyncpg.Record]], R],
+    ) -> Coroutine[Any, Any, R]: ...
 
+    def fetch_one(
+        self,
+        statement: "Statement",
+        arguments: Sequence[object],
+        read: Callable[[asyncpg.Record | None], R],
+    ) -> Coroutine[Any, Any, R]:
+        """The first row, None where there is none."""
+        ...
 
-class TaggingLoader(QueryLoader):
-    """aiosql's loader; puts ``/* file.name */`` before each statement."""
+    def execute(
+        self, statement: "Statement", arguments: Sequence[object]
+    ) -> Coroutine[Any, Any, int]: ...
 
-    def load_query_data_from_file(
-        self, path: Path, ns_parts: list[str] | None = None, encoding: str | None = "utf-8"
-    ) -> list[QueryDatum]:
-        loader: Any = super()
-        data: list[QueryDatum] = loader.load_query_data_from_file(path, ns_parts or [], encoding)
-        return [
-            datum._replace(sql=f"/* {path.stem}.{datum.query_name} */ {datum.sql}")
-            for datum in data
-        ]
+    def batches(
+        self, statement: "Statement", arguments: Sequence[object]
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        """The rows of a stream, so many at a time; closing it releases what it holds."""
+        ...
 
 
-class NumberingAdapter(AsyncPGAdapter):
-    """aiosql's asyncpg adapter, which turns names into numbers; here it tells which is which.
+def as_fetched(fetched: R) -> R:
+    """Reads nothing: for a caller that takes the driver's records as they are."""
+    return fetched
 
-    It keeps them by statement name alone, so each file needs an adapter of its own.
+
+class _Bound:
+    """A statement with whatever is needed to read what it returns.
+
+    Generated functions call `run`: a method, since Python takes a longer way to `__call__`.
     """
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    _statement: Statement
 
-    def parameters(self, name: str) -> tuple[str, ...]:
-        """Parameter names of a statement in the order of their numbers."""
-        untyped: Any = self
-        names: list[str] = untyped.var_sorted[name]
-        return tuple(names)
+    def bound_to(self, statement: Statement) -> Self:
+        """The same for a statement that returns the same columns."""
+        raise NotImplementedError
 
 
-# aiosql's protocols do not describe its own asyncpg adapter, hence the Any.
-_aiosql: Any = aiosql
-_aiosql.register_adapter("typedsql", NumberingAdapter)
-
-
-def load_statements(path: Path) -> dict[str, Statement]:
-    """All statements of one file by name. Raises CodeError naming file and cause."""
-    adapter = NumberingAdapter()
-    try:
-        queries = _aiosql.from_path(path, lambda: adapter, loader_cls=TaggingLoader)
-    except (SQLParseException, SQLLoadException, ValueError) as failure:
-        raise CodeError(f"{path.parent.name}/{path.name}: {failure}") from failure
-    lines = _lines_of_names(path)
-    # aiosql splits at the words anywhere; the line finder wants them at a line's start.
-    missed = {
-        name
-        for name in queries.available_queries
-        if name not in lines and name.removesuffix("_cursor") not in lines
-    }
-    if missed:
-        raise CodeError(
-            f"{path.parent.name}/{path.name}: put `-- name: {min(missed)}` at the start of a line"
-        )
-    statements: dict[str, Statement] = {}
-    for name in lines:  # in the file's order; aiosql also made a cursor variant of each select
-        function = getattr(queries, name)
-        location = f"{path.parent.name}/{path.name}:{lines[name]}"
-        suffix = SUFFIXES.get(function.operation)
-        if suffix is None:
-            raise CodeError(
-                f"{location}: {name} has a suffix this package does not run; use {_suffix_list()}"
-            )
-        if function.parameters is None:
-            raise CodeError(f"{location}: declare the parameters, as in {name}(a, b) or {name}()")
-        prose, directives = _split_header(function.__doc__ or "", location)
-        statements[name] = Statement(
-            name=f"{path.stem}.{name}",
-            sql=function.sql.rstrip().removesuffix(";"),
-            suffix=suffix,
-            parameters=adapter.parameters(name),
-            declared=tuple(function.parameters),
-            prose=prose,
-            directives=directives,
-            location=location,
-        )
-    return statements
-
-
-def _suffix_list() -> str:
-    return "none (many rows), ^ (one row), $ (one value), ! (count) or <! (returning)"
-
-
-def _lines_of_names(path: Path) -> dict[str, int]:
-    pattern = re.compile(r"^\s*--\s*name\s*:\s*([\w-]+)")
-    found: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        match = pattern.match(line)
-        if match:
-            found[match.group(1).replace("-", "_")] = number
-    return found
-
-
-def _split_header(text: str, location: str) -> tuple[str, dict[str, str]]:
-    directives: dict[str, str] = {}
-    for key, value in _DIRECTIVE.findall(text):
-        if key not in DIRECTIVES:
-            known = ", ".join(f"@{name}" for name in sorted(DIRECTIVES))
-            raise CodeError(f"{location}: unknown directive @{key}; known are {known}")
-        if key in directives:
-            raise CodeError(f"{location}: directive @{key} stands twice")
-        directives[key] = value.strip()
-    prose = "\n".join(line for line in text.splitlines() if not line.startswith("@"))
-    return prose.strip(), directives
-
-
-class QueryFile:
-    """The statements of one file, for a generated module to bind."""
-
-    def __init__(self, project: Project, stem: str) -> None:
-        self._project = project
-        self._statements = load_statements(project.root / project.queries_dir / f"{stem}.sql")
-        self._stem = stem
-
-    def bind(self, name: str, *, digest: str, columns: Columns) -> Statement:
-        """The statement, checked against what the module was generated from.
-
-        Raises StatementDrift if the file has changed since.
-        """
-        statement = self._statements.get(name)
-        advice = f"run `{self._project.name} generate`"
-        if statement is None:
-            raise StatementDrift(
-                f"{self._project.queries_dir}/{self._stem}.sql no longer has {name}: {advice}",
-                query=f"{self._stem}.{name}",
-            )
-        if statement.digest != digest:
-            raise StatementDrift(
-                f"{statement.location}: {name} has changed since the code was generated: {advice}",
-                query=statement.name,
-            )
-        return msgspec.structs.replace(statement, columns=columns)
-
-
-Documents = Mapping[int, Any]
-"""Position of each JSON column and the Python type of its document."""
-
-
-def _builder(
-    row: Callable[..., R], documents: Documents, statement: Statement
-) -> Callable[[asyncpg.Record], R]:
-    """Builds a row positionally: its column types were proven when it was generated."""
-    if not documents:
-        return lambda record: row(*record)
-    decoders = [(index, document_decoder(kind)) for index, kind in documents.items()]
-
-    def build(record: asyncpg.Record) -> R:
-        values: list[Any] = list(record.values())
-        for index, decode in decoders:
-            if values[index] is not None:
-                values[index] = _decoded(decode, values[index], statement, index)
-        return row(*values)
-
-    return build
-
-
-def _decoded(
-    decode: Callable[[bytes], Any], document: bytes, statement: Statement, index: int
-) -> Any:
-    try:
-        return decode(document)
-    except (msgspec.DecodeError, RecursionError) as failure:
-        column = statement.columns[index][0] if statement.columns else f"number {index + 1}"
-        told = "nested too deeply" if isinstance(failure, RecursionError) else "not of its type"
-        # Not chained: what msgspec says can quote the document.
-        raise DataError(
-            f"{statement.name}: the document in column {column} is {told}", query=statement.name
-        ) from None
-
-
-def document_decoder(kind: Any) -> Callable[[bytes], Any]:
-    """Decodes JSON bytes to `kind`; numbers with a fraction become Decimal, never float."""
-    return msgspec.json.Decoder(kind, float_hook=Decimal).decode
-
-
-class _Rows(Generic[R]):
+class _Rows(_Bound, Generic[R]):
     """A statement whose rows are built as `row`; how many there are is the subclass's."""
 
     def __init__(
-        self, statement: Statement, row: Callable[..., R], documents: Documents | None = None
+        self, statement: Statement, row: Callable[..., R], decoders: Decoders | None = None
     ) -> None:
         self._statement = statement
-        self._build = _builder(row, documents or {}, statement)
+        self._shape = (row, decoders)
+        self._build = row_builder(row, decoders or {}, statement)
+
+    def bound_to(self, statement: Statement) -> Self:
+        row, decoders = self._shape
+        return type(self)(statement, row, decoders)
 
 
 class Many(_Rows[R]):
     """A statement that returns any number of rows."""
 
-    async def __call__(self, db: Executor, *arguments: object) -> list[R]:
+    def __init__(
+        self, statement: Statement, row: Callable[..., R], decoders: Decoders | None = None
+    ) -> None:
+        super().__init__(statement, row, decoders)
         build = self._build
-        return [build(record) for record in await db.fetch_all(self._statement, arguments)]
+        self._read: Callable[[list[asyncpg.Record]], list[R]] = lambda records: [
+            build(record) for record in records
+        ]
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, list[R]]:
+        return db.fetch_all(self._statement, arguments, self._read)
 
 
 class One(_Rows[R]):
     """A statement that returns at most one row."""
 
-    async def __call__(self, db: Executor, *arguments: object) -> R | None:
-        record = await db.fetch_one(self._statement, arguments)
-        return None if record is None else self._build(record)
+    def __init__(
+        self, statement: Statement, row: Callable[..., R], decoders: Decoders | None = None
+    ) -> None:
+        super().__init__(statement, row, decoders)
+        build = self._build
+        # A row whose values are taken as they come is spared the call of a builder.
+        self._read: Callable[[asyncpg.Record | None], R | None] = (
+            (lambda record: None if record is None else build(record))
+            if decoders
+            else (lambda record: None if record is None else row(*record))
+        )
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R | None]:
+        return db.fetch_one(self._statement, arguments, self._read)
 
 
 class ExactlyOne(_Rows[R]):
-    """A statement marked ``@one``: it returns a row, or NoRowFound is raised."""
+    """A statement of which a row always comes back; where none does, NoRowFound is raised."""
 
-    async def __call__(self, db: Executor, *arguments: object) -> R:
-        record = await db.fetch_one(self._statement, arguments)
-        if record is None:
-            name = self._statement.name
-            raise NoRowFound(f"{name}: no row came back, and it promises one", query=name)
-        return self._build(record)
+    def __init__(
+        self, statement: Statement, row: Callable[..., R], decoders: Decoders | None = None
+    ) -> None:
+        super().__init__(statement, row, decoders)
+        build = self._build
+
+        def read(record: asyncpg.Record | None) -> R:
+            if record is None:
+                raise no_row(statement)
+            return build(record)
+
+        self._read = read
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R]:
+        return db.fetch_one(self._statement, arguments, self._read)
 
 
-class Value(Generic[R]):
-    """A statement that returns the first column of at most one row."""
+class _FirstColumn(_Bound, Generic[R]):
+    """A statement whose first column is read; whether there is a row is the subclass's."""
 
-    def __init__(self, statement: Statement, document: Any = None) -> None:
+    def __init__(self, statement: Statement, decoder: Any = None) -> None:
         self._statement = statement
-        self._decode = None if document is None else document_decoder(document)
+        self._decoder = decoder
+        self._decode = None if decoder is None else value_decoder(decoder, statement)
 
-    async def __call__(self, db: Executor, *arguments: object) -> R | None:
-        record = await db.fetch_one(self._statement, arguments)
+    def bound_to(self, statement: Statement) -> Self:
+        return type(self)(statement, self._decoder)
+
+    def _value(self, record: asyncpg.Record) -> Any:
+        value: Any = record[0]
+        return value if self._decode is None else self._decode(value)
+
+
+class Value(_FirstColumn[R]):
+    """A statement that returns one value, None for NULL and for no row at all."""
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R | None]:
+        return db.fetch_one(self._statement, arguments, self._read)
+
+    def _read(self, record: asyncpg.Record | None) -> R | None:
         if record is None:
             return None
-        value = record[0]
-        if self._decode is not None and value is not None:
-            value = _decoded(self._decode, value, self._statement, 0)
-        result: R | None = value
-        return result
+        value: R | None = self._value(record)
+        return value
 
 
-class Affected:
+class ExactlyOneValue(_FirstColumn[R]):
+    """A statement of which a value always comes back; without a row NoRowFound is raised.
+
+    The value is None only where `R` says so.
+    """
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R]:
+        return db.fetch_one(self._statement, arguments, self._read)
+
+    def _read(self, record: asyncpg.Record | None) -> R:
+        if record is None:
+            raise no_row(self._statement)
+        value: R = self._value(record)
+        return value
+
+
+class Affected(_Bound):
     """A statement that returns how many rows it inserted, changed or deleted."""
 
     def __init__(self, statement: Statement) -> None:
         self._statement = statement
 
-    async def __call__(self, db: Executor, *arguments: object) -> int:
-        return await db.execute(self._statement, arguments)
+    def bound_to(self, statement: Statement) -> Self:
+        return type(self)(statement)
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, int]:
+        return db.execute(self._statement, arguments)
+
+
+class RowStream(Generic[R]):
+    """Rows on their way through a server cursor, a batch of them in memory at a time.
+
+    Iterate over it with ``async for``, once. On a `Database` it holds a connection and a
+    read-only transaction from the first row on, in a `Transaction` a cursor: until the last
+    row, an error, or the end of ``async with rows:``. That is the way to stop early: without
+    it a ``break`` releases them as soon as nothing refers to the stream any more.
+    """
+
+    __slots__ = ("_batches", "_build", "_records")
+
+    def __init__(
+        self,
+        batches: AsyncGenerator[list[asyncpg.Record], None],
+        build: Callable[[asyncpg.Record], R],
+    ) -> None:
+        # An event loop closes generators that are dropped, and with it what they hold: there
+        # is nothing between this object and that generator that could keep it alive.
+        self._batches = batches
+        self._build = build
+        self._records: Iterator[asyncpg.Record] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> R:
+        record = next(self._records, None)
+        if record is None:
+            self._records = iter(await anext(self._batches))
+            record = next(self._records)
+        try:
+            return self._build(record)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Release what the stream holds; nothing more comes from it. Any number of times."""
+        self._records = iter(())
+        await self._batches.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 class Stream(_Rows[R]):
     """A statement whose rows come through a server cursor, in bounded memory."""
 
-    async def __call__(self, db: Executor, *arguments: object) -> AsyncGenerator[R, None]:
-        build = self._build
-        records = db.iterate(self._statement, arguments)
-        try:
-            async for record in records:
-                yield build(record)
-        finally:
-            # Closed here, not by the garbage collector: it holds a connection.
-            await records.aclose()
+    def run(self, db: Executor, *arguments: object) -> RowStream[R]:
+        return RowStream(db.batches(self._statement, arguments), self._build)
+
+
+def no_row(statement: Statement) -> NoRowFound:
+    """The error of a statement that promises a row."""
+    name = statement.name
+    return NoRowFound(f"{name}: no row came back, and it promises one", query=name)

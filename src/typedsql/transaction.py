@@ -1,23 +1,28 @@
 """Statements on one connection, and the transactions they run in."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 import asyncpg
 
-from typedsql.arguments import Guards, refuse_too_deep, refuse_unfit
-from typedsql.errors import CodeError
+from typedsql.arguments import Guards, fit_arguments, refuse_too_deep
+from typedsql.errors import CodeError, TimeoutExpired
 from typedsql.project import Project
-from typedsql.query import Executor, Statement
+from typedsql.query import Executor
 from typedsql.sqlstate import is_stale_plan, translate
+from typedsql.statements import Statement
 from typedsql.verify import check_statement
+
+R = TypeVar("R")
 
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
 ROLLBACK_TIMEOUT_S = 5.0
-CURSOR_PREFETCH_ROWS = 500
+CURSOR_BATCH_ROWS = 500
+"""Rows of a stream that are in memory at once, beside the one in use."""
+CLOSE_TIMEOUT_S = 5.0
 
 Verified = dict[Statement, Guards]
 """The statements that were compared with their analysis, and what to look at at each call."""
@@ -26,7 +31,7 @@ Verified = dict[Statement, Guards]
 class Session:
     """Runs statements on one connection and turns failures into this package's errors."""
 
-    __slots__ = ("_connection", "_project", "_verified", "failed")
+    __slots__ = ("_connection", "_project", "_verified", "abandoned", "failed")
 
     def __init__(self, connection: Any, verified: Verified, project: Project) -> None:
         # Any: asyncpg's stubs tell a connection from a pooled one, and both serve here.
@@ -35,8 +40,16 @@ class Session:
         self._project = project
         self.failed: BaseException | None = None
         """Why the open transaction, or its innermost savepoint, can only be rolled back."""
+        self.abandoned: list[Any] = []
+        """Cursors that nobody reads any more, to be closed before the next statement."""
 
-    async def _ready(self, statement: Statement, arguments: Sequence[object]) -> None:
+    # Called for each row that a worker handles: what can be spared between a generated function
+    # and the driver is, such as a coroutine around another. tests/measure/calls.py measures it.
+
+    async def _find_guards(self, statement: Statement, arguments: Sequence[object]) -> Guards:
+        """What to look at in the arguments; asks the server where it is not known yet."""
+        if self.abandoned:
+            await self._close_abandoned(statement, arguments)
         guards = self._verified.get(statement)
         if guards is None:
             try:
@@ -44,38 +57,64 @@ class Session:
             except (Exception, asyncio.CancelledError) as failure:
                 self._refuse(failure, statement, arguments)
             self._verified[statement] = guards
-        if guards:
-            refuse_unfit(guards, arguments, statement.name, statement.parameters)
+        return guards
 
     async def fetch_all(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> list[asyncpg.Record]:
-        await self._ready(statement, arguments)
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[list[asyncpg.Record]], R],
+    ) -> R:
+        guards = self._verified.get(statement)
+        if guards is None or self.abandoned:
+            guards = await self._find_guards(statement, arguments)
+        arguments = fit_arguments(guards, arguments, statement)
         try:
-            rows: list[asyncpg.Record] = await self._connection.fetch(statement.sql, *arguments)
+            rows: list[asyncpg.Record] = await self._connection.fetch(
+                statement.sql, *arguments, timeout=statement.timeout_s
+            )
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
-        return rows
+        return read(rows)
 
     async def fetch_one(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> asyncpg.Record | None:
-        await self._ready(statement, arguments)
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[asyncpg.Record | None], R],
+    ) -> R:
+        guards = self._verified.get(statement)
+        if guards is None or self.abandoned:
+            guards = await self._find_guards(statement, arguments)
+        arguments = fit_arguments(guards, arguments, statement)
         try:
-            row: asyncpg.Record | None = await self._connection.fetchrow(statement.sql, *arguments)
+            row: asyncpg.Record | None
+            if statement.timeout_s is None:
+                row = await self._connection.fetchrow(statement.sql, *arguments)
+            else:
+                row = await self._connection.fetchrow(
+                    statement.sql, *arguments, timeout=statement.timeout_s
+                )
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
-        return row
+        return read(row)
 
     async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
-        await self._ready(statement, arguments)
+        guards = self._verified.get(statement)
+        if guards is None or self.abandoned:
+            guards = await self._find_guards(statement, arguments)
+        arguments = fit_arguments(guards, arguments, statement)
         try:
             if arguments:
-                status: str = await self._connection.execute(statement.sql, *arguments)
+                status: str = await self._connection.execute(
+                    statement.sql, *arguments, timeout=statement.timeout_s
+                )
             else:
                 # Not execute(): without arguments it takes any number of statements.
-                prepared = await self._connection.prepare(statement.sql)
-                await prepared.fetch()
+                prepared = await self._connection.prepare(
+                    statement.sql, timeout=statement.timeout_s
+                )
+                await prepared.fetch(timeout=statement.timeout_s)
                 status = prepared.get_statusmsg()
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
@@ -83,16 +122,41 @@ class Session:
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    async def iterate(
+    async def batches(
         self, statement: Statement, arguments: Sequence[object]
-    ) -> AsyncGenerator[asyncpg.Record, None]:
-        await self._ready(statement, arguments)
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        """The rows through a server cursor, so many at a time that memory stays bounded."""
+        guards = self._verified.get(statement)
+        if guards is None or self.abandoned:
+            guards = await self._find_guards(statement, arguments)
+        arguments = fit_arguments(guards, arguments, statement)
+        limit = statement.timeout_s
+        cursor: Any = None
         try:
-            cursor = self._connection.cursor(
-                statement.sql, *arguments, prefetch=CURSOR_PREFETCH_ROWS
-            )
-            async for record in cursor:
-                yield record
+            cursor = await self._connection.cursor(statement.sql, *arguments, timeout=limit)
+            more = True
+            while more:
+                records: list[asyncpg.Record] = await cursor.fetch(CURSOR_BATCH_ROWS, timeout=limit)
+                more = len(records) == CURSOR_BATCH_ROWS
+                if records:
+                    yield records
+        except (Exception, asyncio.CancelledError) as failure:
+            self._refuse(failure, statement, arguments)
+        finally:
+            # Not closed at once: where the garbage collector found the stream, this runs in a
+            # task of the event loop's, and the connection may be at work for another.
+            if cursor is not None:
+                self.abandoned.append(cursor)
+
+    async def _close_abandoned(self, statement: Statement, arguments: Sequence[object]) -> None:
+        """An open cursor keeps its snapshot, and its tables from being altered.
+
+        The end of the transaction closes them as well, and then it costs nothing.
+        """
+        try:
+            while self.abandoned:
+                # The driver itself closes only those that it iterates over to their end.
+                await self.abandoned.pop()._close_portal(CLOSE_TIMEOUT_S)
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
 
@@ -105,10 +169,23 @@ class Session:
             self._verified.pop(statement, None)
         if isinstance(failure, RecursionError):
             refuse_too_deep(arguments, statement.name, statement.parameters)
-        error = translate(failure, query=statement.name, parameters=statement.parameters)
+        error = _overdue(failure, statement) or translate(
+            failure, query=statement.name, parameters=statement.parameters
+        )
         if _aborts(failure):
             self.failed = error or failure
         _raise(error, failure)
+
+
+def _overdue(failure: BaseException, statement: Statement) -> TimeoutExpired | None:
+    """The error for a statement that took longer than its own limit."""
+    if statement.timeout_s is None or not isinstance(failure, TimeoutError):
+        return None
+    return TimeoutExpired(
+        f"{statement.name}: no answer within its @timeout of {statement.timeout_s:g} s; the "
+        "statement was cancelled",
+        query=statement.name,
+    )
 
 
 def _raise(error: BaseException | None, failure: BaseException) -> NoReturn:
@@ -144,23 +221,33 @@ class Transaction(Executor):
             raise CodeError("the transaction has ended: use it inside its `async with` block")
         return self._session
 
-    async def fetch_all(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> list[asyncpg.Record]:
-        return await self._open().fetch_all(statement, arguments)
+    # The session's coroutines are handed on as they are, not awaited in others.
 
-    async def fetch_one(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> asyncpg.Record | None:
-        return await self._open().fetch_one(statement, arguments)
+    def fetch_all(
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[list[asyncpg.Record]], R],
+    ) -> Coroutine[Any, Any, R]:
+        return (self._session or self._open()).fetch_all(statement, arguments, read)
 
-    async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
-        return await self._open().execute(statement, arguments)
+    def fetch_one(
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[asyncpg.Record | None], R],
+    ) -> Coroutine[Any, Any, R]:
+        return (self._session or self._open()).fetch_one(statement, arguments, read)
 
-    def iterate(
+    def execute(
         self, statement: Statement, arguments: Sequence[object]
-    ) -> AsyncGenerator[asyncpg.Record, None]:
-        return self._open().iterate(statement, arguments)
+    ) -> Coroutine[Any, Any, int]:
+        return (self._session or self._open()).execute(statement, arguments)
+
+    def batches(
+        self, statement: Statement, arguments: Sequence[object]
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        return self._open().batches(statement, arguments)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["Transaction", None]:

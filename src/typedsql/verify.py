@@ -7,7 +7,7 @@ import asyncpg
 from typedsql.arguments import Guards, guards_of
 from typedsql.errors import ConfigurationError, MigrationMismatch, StatementDrift
 from typedsql.project import Project
-from typedsql.query import Columns, Statement
+from typedsql.statements import Columns, Statement
 
 MigrationCheck = Literal["exact", "at_least", "ignore"]
 """What `connect` demands of the database's migration version.
@@ -81,12 +81,12 @@ async def check_statement(connection: Any, statement: Statement, project: Projec
 
     Returns what to look at in the arguments of each call.
     """
-    prepared = await connection.prepare(statement.sql)
+    prepared = await connection.prepare(statement.sql, timeout=statement.timeout_s)
     found = columns_of(prepared)
     if statement.columns is not None and found != statement.columns:
         raise StatementDrift(
             f"{statement.name}: the database answers with {_difference(statement.columns, found)}"
-            f"; migrate the database, or run `{project.name} generate` and deploy its result",
+            f"; migrate the database, or run `{project.command} generate` and deploy its result",
             query=statement.name,
         )
     return guards_of(prepared)

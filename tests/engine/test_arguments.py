@@ -10,7 +10,9 @@ import pytest
 
 from typedsql.database import Database
 from typedsql.errors import DataError
-from typedsql.query import Statement
+from typedsql.query import as_fetched
+from typedsql.statements import Statement
+from typedsql.values import Range, from_driver_range
 
 pytestmark = pytest.mark.versions
 
@@ -32,7 +34,6 @@ def echo(kind: str) -> Statement:
         parameters=("given",),
         declared=("given",),
         prose="",
-        directives={},
         location="",
     )
 
@@ -66,12 +67,12 @@ async def test_refused_by_name_and_without_the_value(
 ) -> None:
     statement = echo(kind)
     with pytest.raises(DataError) as caught:
-        await db.fetch_one(statement, [value])
+        await db.fetch_one(statement, [value], as_fetched)
     assert str(caught.value).startswith("echo.value: parameter given was refused: ")
     assert told in str(caught.value)
     assert "19870605" not in everything_of(caught.value)
     assert "1987-06-05" not in everything_of(caught.value)
-    row = await db.fetch_one(statement, [None])
+    row = await db.fetch_one(statement, [None], as_fetched)
     assert row is not None
 
 
@@ -112,7 +113,7 @@ async def test_the_driver_alone_stores_something_else(connection: asyncpg.Connec
     ],
 )
 async def test_what_fits_comes_back(db: Database, kind: str, value: object) -> None:
-    row = await db.fetch_one(echo(kind), [value])
+    row = await db.fetch_one(echo(kind), [value], as_fetched)
     assert row is not None
     assert row["value"] == value
 
@@ -121,6 +122,15 @@ async def test_a_value_that_python_cannot_hold_is_a_typed_error(db: Database) ->
     for text in ("'20000-01-01'::date", "'20000-01-01'::timestamptz", "'24:00'::time"):
         statement = echo(f"INT) AS x, ({text}")
         with pytest.raises(DataError, match=r"echo\.value: a value in the result") as caught:
-            await db.fetch_one(statement, [1])
+            await db.fetch_one(statement, [1], as_fetched)
         assert "20000" not in str(caught.value.__cause__)
-        assert await db.fetch_one(echo("INT"), [1]) is not None
+        assert await db.fetch_one(echo("INT"), [1], as_fetched) is not None
+
+
+async def test_a_stream_takes_a_range(db: Database) -> None:
+    statement = echo("INT8RANGE")
+    async with db.transaction() as transaction:
+        (records,) = [
+            records async for records in transaction.batches(statement, [Range(lower=1, upper=3)])
+        ]
+    assert from_driver_range(records[0]["value"]) == Range(lower=1, upper=3)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from typedsql import codecs
-from typedsql.query import document_decoder
+from typedsql.decoding import document_decoder
 
 
 @pytest.mark.parametrize(

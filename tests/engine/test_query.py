@@ -10,7 +10,8 @@ import pytest
 from typedsql.database import Database
 from typedsql.errors import CodeError, DataError, StatementDrift
 from typedsql.project import Project
-from typedsql.query import One, QueryFile, load_statements
+from typedsql.query import One
+from typedsql.statements import QueryFile, load_statements
 from whaledb.project import PROJECT
 
 GOOD = """\
@@ -47,7 +48,7 @@ def test_statement_is_tagged_numbered_and_described(tmp_path: Path) -> None:
     assert found.parameters == ("kind", "id")
     assert found.declared == ("id", "kind")
     assert found.suffix == "^"
-    assert found.directives == {"returns": "Thing"}
+    assert found.returns == "Thing"
     assert found.prose.startswith('One thing: "quoted", by its key.')
     assert "@returns" not in found.prose
     assert found.location == f"{tmp_path.name}/things.sql:3"
@@ -105,7 +106,7 @@ def test_bind_refuses_a_statement_that_changed_since_generation(tmp_path: Path) 
     digest = load_statements(path)["get_thing"].digest
     file = QueryFile(elsewhere(tmp_path), "things")
     assert file.bind("get_thing", digest=digest, columns=()).name == "things.get_thing"
-    with pytest.raises(StatementDrift, match=r"things\.sql:3.*run `things generate`"):
+    with pytest.raises(StatementDrift, match=r"things\.sql:3.*run `typedsql generate`"):
         file.bind("get_thing", digest="0" * 16, columns=())
     with pytest.raises(StatementDrift, match="no longer has gone"):
         file.bind("gone", digest=digest, columns=())
@@ -150,7 +151,7 @@ async def test_a_document_of_another_type_is_named_and_not_shown(
     statement = load_statements(write(tmp_path, text))["get_thing"]
     one: One[object] = One(statement, lambda *values: values, {1: kind})
     with pytest.raises(DataError, match=told) as caught:
-        await one(db)
+        await one.run(db)
     assert str(caught.value).startswith("things.get_thing: the document in column")
     assert caught.value.__cause__ is None
     assert "secret" not in str(caught.value)

@@ -17,8 +17,8 @@ from typedsql.errors import (
     StatementDrift,
     TransientError,
 )
-from typedsql.query import Statement
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import Statement
 from whaledb.queries import liquidity_zones
 
 pytestmark = pytest.mark.versions
@@ -230,7 +230,6 @@ async def test_a_statement_that_counts_nothing_affects_no_rows(db: Database) -> 
         parameters=(),
         declared=(),
         prose="",
-        directives={},
         location="",
     )
     assert await db.execute(statement, []) == 0
