@@ -14,7 +14,7 @@ from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
 from typedsql.testing import TestServer
 
-pytest_plugins = ["whaledb.testing"]
+pytest_plugins = ["whaledb.testing", "tests.proof.summary"]
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 

@@ -1,10 +1,12 @@
 """Campaigns that take too long for the suite.
 
-    python -m tests.soak [--seed N] [--kills N]
+    python -m tests.soak [--seed N] [--kills N] [--queries N]
 
 Ingestion is killed with SIGKILL at random moments and started again until its input is
 stored; then the content has to be that of a run nobody disturbed, all columns but ids and
 clock times. The control runs the same without transactions and has to leave torn blocks.
+Random statements are proved and run, as tests.proof.campaign says. Zero kills or queries
+leave that part out.
 Prints seed, counts and spread; exits with 1 if anything is wrong, or the control is right.
 """
 
@@ -24,6 +26,8 @@ import asyncpg
 from tests.databases import Databases, open_databases
 from tests.ingest import killed_run
 from tests.ingest.chain import block, lines, transaction
+from tests.proof import campaign as proof
+from tests.proof.report import Report
 from tests.servers import chosen_server
 from typedsql.settings import ConnectionTarget
 
@@ -159,15 +163,40 @@ async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> b
     return sound and control["runs_leaving_torn_blocks"] > 0
 
 
+def tell(report: Report) -> None:
+    print(
+        f"{report.queries} statements, {report.claimed} of {report.columns} columns claimed, "
+        f"{len(report.unsound)} unsound",
+        flush=True,
+    )
+
+
+async def prove(server: ConnectionTarget, seed: int, queries: int) -> bool:
+    """Ask that many random statements whether the claims about their columns hold."""
+    async with (
+        open_databases(server) as databases,
+        databases.fresh() as target,
+        proof.opened(target) as campaign,
+    ):
+        report = await campaign.run(seed, queries, progress=tell)
+    print("\n".join([*report.lines(), *report.complaints]))
+    return not report.complaints
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--queries", type=int, default=50_000)
     options = parser.parse_args()
     with chosen_server() as server, tempfile.TemporaryDirectory() as folder:
         print(server.describe())
         path = Path(folder) / "blocks.ndjson"
-        sound = asyncio.run(soak(server.target, path, options.seed, options.kills))
+        sound = True
+        if options.kills:
+            sound = asyncio.run(soak(server.target, path, options.seed, options.kills))
+        if options.queries:
+            sound = asyncio.run(prove(server.target, options.seed, options.queries)) and sound
     sys.exit(0 if sound else 1)
 
 

@@ -1,0 +1,1 @@
+"""How many rows a statement returns: at least, at most, and why."""

@@ -1,0 +1,85 @@
+"""Tables with unique keys of every sort, and data as dense as the keys allow.
+
+Values come from very few, so that whatever is not kept unique is there twice.
+"""
+
+SCHEMA = """
+CREATE FUNCTION digit_lt(INT, INT) RETURNS BOOLEAN IMMUTABLE STRICT
+LANGUAGE sql RETURN $1 % 3 < $2 % 3;
+CREATE FUNCTION digit_le(INT, INT) RETURNS BOOLEAN IMMUTABLE STRICT
+LANGUAGE sql RETURN $1 % 3 <= $2 % 3;
+CREATE FUNCTION digit_eq(INT, INT) RETURNS BOOLEAN IMMUTABLE STRICT
+LANGUAGE sql RETURN $1 % 3 = $2 % 3;
+CREATE FUNCTION digit_ge(INT, INT) RETURNS BOOLEAN IMMUTABLE STRICT
+LANGUAGE sql RETURN $1 % 3 >= $2 % 3;
+CREATE FUNCTION digit_gt(INT, INT) RETURNS BOOLEAN IMMUTABLE STRICT
+LANGUAGE sql RETURN $1 % 3 > $2 % 3;
+CREATE FUNCTION digit_cmp(INT, INT) RETURNS INT IMMUTABLE STRICT
+LANGUAGE sql RETURN sign($1 % 3 - $2 % 3)::int;
+CREATE OPERATOR <<< (FUNCTION = digit_lt, LEFTARG = INT, RIGHTARG = INT);
+CREATE OPERATOR <<= (FUNCTION = digit_le, LEFTARG = INT, RIGHTARG = INT);
+CREATE OPERATOR === (FUNCTION = digit_eq, LEFTARG = INT, RIGHTARG = INT, COMMUTATOR = ===);
+CREATE OPERATOR >>= (FUNCTION = digit_ge, LEFTARG = INT, RIGHTARG = INT);
+CREATE OPERATOR >>> (FUNCTION = digit_gt, LEFTARG = INT, RIGHTARG = INT);
+CREATE OPERATOR CLASS digit_ops FOR TYPE INT USING btree AS
+    OPERATOR 1 <<<, OPERATOR 2 <<=, OPERATOR 3 ===, OPERATOR 4 >>=, OPERATOR 5 >>>,
+    FUNCTION 1 digit_cmp(INT, INT);
+CREATE TABLE digit (x INT, y INT);
+CREATE UNIQUE INDEX digit_x ON digit (x digit_ops);
+INSERT INTO digit VALUES (0, 1), (4, 1), (8, 1);
+CREATE TABLE k (
+    id INT PRIMARY KEY, a INT, b INT, c TEXT, n NUMERIC, f BOOLEAN NOT NULL, UNIQUE (a, b)
+);
+CREATE UNIQUE INDEX k_lower ON k (lower(c)) WHERE f;
+CREATE UNIQUE INDEX k_flag ON k (f, n) WHERE n IS NOT NULL AND n > 5;
+CREATE TABLE m (id BIGINT PRIMARY KEY, k_id INT NOT NULL, v INT, label VARCHAR(10));
+CREATE UNIQUE INDEX m_open ON m (k_id) WHERE v = 0;
+CREATE TABLE o (k_id INT PRIMARY KEY, v INT UNIQUE NULLS NOT DISTINCT);
+CREATE TABLE loud (c TEXT UNIQUE, p TEXT);
+CREATE UNIQUE INDEX loud_p ON loud (p text_pattern_ops);
+CREATE TABLE late (x INT CONSTRAINT late_x UNIQUE DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE parent (id INT PRIMARY KEY, v INT);
+CREATE TABLE child () INHERITS (parent);
+CREATE TABLE part (id INT, day INT, v INT, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
+CREATE TABLE part_0 PARTITION OF part FOR VALUES IN (0);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1, 2);
+CREATE TABLE span (x INT4RANGE, at INT4RANGE, PRIMARY KEY (x, at WITHOUT OVERLAPS));
+CREATE TABLE bare (x INT, y INT);
+CREATE TABLE clock (at TIMESTAMP PRIMARY KEY, instant TIMESTAMPTZ UNIQUE, day DATE UNIQUE);
+CREATE TABLE refusing (id INT PRIMARY KEY);
+CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER refuse BEFORE INSERT ON refusing FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TABLE ruled (id INT PRIMARY KEY);
+CREATE RULE twice AS ON INSERT TO ruled DO ALSO INSERT INTO bare VALUES (7, 7);
+CREATE VIEW joined AS
+SELECT k.id, k.a, k.b, lower(k.c) AS c, k.f, m.id AS m_id, m.v
+FROM k LEFT JOIN m ON m.k_id = k.id;
+CREATE VIEW flagged AS SELECT k.id, lower(k.c) AS c, k.a, k.b FROM k WHERE k.f;
+CREATE VIEW totals AS SELECT m.k_id, count(*) AS of FROM m GROUP BY m.k_id;
+CREATE VIEW both_ids AS SELECT k.id, 1 AS source FROM k UNION ALL SELECT m.id, 2 FROM m;
+CREATE FUNCTION any_number() RETURNS INT LANGUAGE sql VOLATILE AS 'SELECT (random() * 2)::int';
+CREATE FUNCTION many_numbers() RETURNS SETOF INT LANGUAGE sql STABLE AS 'VALUES (0), (1), (2)';
+"""
+
+DATA = """
+INSERT INTO k SELECT
+    g, CASE WHEN g % 4 < 3 THEN g % 4 END, CASE WHEN g / 4 % 4 < 3 THEN g / 4 % 4 END,
+    CASE WHEN g % 3 > 0 OR g < 12 THEN (ARRAY['a', 'A', 'b', 'B', NULL, ''])[g % 6 + 1] END,
+    (ARRAY[0, 1, 1.0, 1.00, NULL, 'NaN', 7])[g % 7 + 1], g % 3 = 0
+FROM generate_series(0, 99) AS g ON CONFLICT DO NOTHING;
+INSERT INTO m SELECT g, g % 3, g / 3 % 3, (ARRAY['a', 'A', 'b', NULL])[g % 4 + 1]
+FROM generate_series(0, 40) AS g ON CONFLICT DO NOTHING;
+INSERT INTO o SELECT g, CASE WHEN g < 4 THEN g END FROM generate_series(0, 40) AS g
+ON CONFLICT DO NOTHING;
+INSERT INTO loud SELECT c, c || '!' FROM unnest(ARRAY['a', 'A', 'b', 'B', 'aa']) AS c;
+INSERT INTO late VALUES (0), (1), (2);
+INSERT INTO parent SELECT g, g % 2 FROM generate_series(0, 5) AS g;
+INSERT INTO child SELECT g, g % 2 FROM generate_series(0, 5) AS g;
+INSERT INTO part SELECT g % 3, g / 3 % 3, 0 FROM generate_series(0, 40) AS g
+ON CONFLICT DO NOTHING;
+INSERT INTO span SELECT int4range(0, 1), int4range(g, g + 1) FROM generate_series(0, 5) AS g;
+INSERT INTO bare SELECT g % 3, g / 3 % 3 FROM generate_series(0, 17) AS g;
+INSERT INTO clock VALUES
+    ('2011-12-30 02:30', '2011-12-30 00:00Z', '2011-12-30'),
+    ('2011-12-30 03:30', '2011-12-31 00:00Z', '2011-12-31');
+"""
