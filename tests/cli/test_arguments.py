@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
 
 from typedsql.cli.arguments import parse_arguments
 from typedsql.cli.invocation import WrongUsage
+from typedsql.values import Range
 
 GOOD: list[tuple[Any, str, object]] = [
     (int, "-9223372036854775808", -(2**63)),
@@ -32,6 +33,10 @@ GOOD: list[tuple[Any, str, object]] = [
     (Sequence[datetime], '["2026-01-31T12:00:00Z"]', [datetime(2026, 1, 31, 12, tzinfo=UTC)]),
     (dict[str, Any], '{"above": 5}', {"above": 5}),
     (dict[str, Any] | None, "", None),
+    (Literal["bid", "ask"], "ask", "ask"),
+    (Literal["bid", "ask"] | None, "", None),
+    (Sequence[Literal["bid", "ask"] | None], '["bid", null]', ["bid", None]),
+    (Range[int], '{"lower": 1, "upper": 3}', Range(1, 3)),
 ]
 
 BAD: list[tuple[Any, str, str]] = [
@@ -50,6 +55,9 @@ BAD: list[tuple[Any, str, str]] = [
     (Sequence[int | None], '["1"]', "each an integer, such as 7 or null"),
     (dict[str, Any], "[]", "a JSON object"),
     (dict[str, Any], "{", "a JSON object"),
+    (Literal["bid", "ask"], "middle", "bid or ask"),
+    (Sequence[Literal["bid", "ask"]], '["middle"]', "each bid or ask"),
+    (Range[int], '{"lower": "a"}', "JSON"),
 ]
 
 

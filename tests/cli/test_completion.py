@@ -5,10 +5,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+import typer
 
 from tests.cli.commands import program, run, whaledb
+from tests.engine.toy_project import make_project
 from typedsql.cli.completion import SHELLS, Completer, script
 from typedsql.cli.named_queries import all_queries
 from whaledb.project import PROJECT
@@ -80,9 +84,33 @@ def test_parameters_are_those_that_are_not_there_yet() -> None:
 
 
 def test_the_parameters_are_those_of_the_generated_functions() -> None:
-    declared = {item.name: item.parameters for item in Completer(PROJECT)._statements()}
+    declared = {
+        item.name: item.parameters + (("order_by",) if item.orderings else ())
+        for item in Completer(PROJECT)._statements()
+    }
     generated = {item.name: tuple(item.parameters) for item in all_queries(PROJECT)}
     assert declared == generated
+
+
+def test_orderings_are_offered_with_their_values(tmp_path: Path) -> None:
+    project = make_project(tmp_path, {})
+    (tmp_path / "queries" / "things.sql").write_text(
+        "-- name: list_things(max_rows)\n"
+        "-- @order_by newest t.id DESC\n"
+        "-- @order_by oldest t.id ASC\n"
+        "-- Things.\n"
+        "SELECT t.id FROM public.things AS t ORDER BY t.id DESC LIMIT :max_rows;\n"
+    )
+    completer = Completer(project)
+
+    def words(incomplete: str, *given: str) -> list[str]:
+        context = SimpleNamespace(params={"name": "things.list_things", "parameters": given})
+        return completer.parameters(cast("typer.Context", context), incomplete)
+
+    assert words("") == ["max_rows=", "order_by=newest", "order_by=oldest"]
+    assert words("order_by=o", "order_by=o") == ["order_by=oldest"]
+    assert words("", "order_by=newest") == ["max_rows="]
+    assert completer.names("")[0][1] == "Things."
 
 
 def test_bash_asked_the_older_way_is_answered_too() -> None:

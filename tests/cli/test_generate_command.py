@@ -46,6 +46,16 @@ def test_generate_then_check_then_drift(tmp_path: Path) -> None:
     fine = of_project(project, "generate", "--check")
     assert (fine.code, fine.out) == (0, "Everything is up to date\n")
 
+    own = package / "queries" / "own.py"
+    own.write_text("ANSWER = 42\n")
+    told = f"{project.package}/queries/own.py: not generated, in a folder for what is: move it\n"
+    strange = of_project(project, "generate", "--check")
+    assert (strange.code, strange.out) == (1, told)
+    left = of_project(project, "generate")
+    assert (left.code, left.out, left.err) == (0, "Everything is up to date\n", told)
+    assert own.read_text() == "ANSWER = 42\n"
+    own.unlink()
+
     queries.write_text(QUERIES.replace("t.word", "t.wrod"))
     wrong = of_project(project, "generate", "--check")
     assert (wrong.code, wrong.out) == (1, "")
@@ -68,4 +78,4 @@ def test_an_installed_package_is_told_so_before_what_it_lacks(tmp_path: Path) ->
     code = "import sys\nsys.modules['pglast'] = None\n" + project_program(project)[-1]
     done = run([sys.executable, "-c", code, "generate"], environment={"PYTHONPATH": str(tmp_path)})
     assert (done.code, done.out) == (2, "")
-    assert "generate in a checkout" in done.err
+    assert "run it in a checkout" in done.err

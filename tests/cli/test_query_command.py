@@ -166,19 +166,37 @@ def test_wrong_parameters_are_named_with_their_type_not_their_value(
     assert len(done.err.splitlines()) == 1
 
 
+HALF = ("whale_transactions.list_recent", "min_value_eth=1", "max_rows=1")
+
+
+@pytest.mark.parametrize("command", ["query", "explain"])
+def test_half_a_group_of_parameters_is_wrong_usage(target: ConnectionTarget, command: str) -> None:
+    done = whaledb(command, *HALF, f"before_hash={CANARY}", target=target)
+    assert (done.code, done.out) == (2, "")
+    assert "list_recent: before_timestamp and before_hash and" in done.err
+    assert "belong together: give all of them or none" in done.err
+    assert CANARY not in done.err
+    assert len(done.err.splitlines()) == 1
+    told = whaledb(command, *HALF, f"before_hash={CANARY}", "--json", target=target).json()["error"]
+    assert (told["kind"], told["exit_code"]) == ("WrongUsage", 2)
+    assert told["query"] == "whale_transactions.list_recent"
+    # The control: with none of the group the statement runs.
+    assert whaledb(command, *HALF, target=target).code == 0
+
+
 def test_a_value_that_the_database_refuses_fails_without_being_shown(
     target: ConnectionTarget,
 ) -> None:
-    words = [word.replace("side=bid", f"side={CANARY}") for word in ZONE]
+    words = [word.replace("size=1.0", "size=-987654321") for word in ZONE]
     done = whaledb("query", "liquidity_zones.insert", *words, "strength=", target=target)
     assert (done.code, done.out) == (1, "")
     assert "liquidity_zones.insert" in done.err
-    assert CANARY not in done.err
+    assert "987654321" not in done.err
     debugged = whaledb(
         "query", "liquidity_zones.insert", *words, "strength=", "--debug", target=target
     )
     assert "Traceback" in debugged.err
-    assert CANARY not in debugged.err
+    assert "987654321" not in debugged.err
 
 
 def test_an_unmigrated_database_is_said_to_be_that(empty_database: ConnectionTarget) -> None:

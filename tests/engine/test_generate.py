@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from typedsql.errors import ConfigurationError
-from typedsql.tools.generate import GenerationFailed, generate
+from typedsql.tools.generate import generate
+from typedsql.tools.reading.findings import Refused
 from typedsql.tools.schema import normalise
 
 PYPROJECT = """\
@@ -22,6 +23,14 @@ books = "Book"
 
 [tool.typedsql.documents]
 "books.extra" = "library.documents.Extra"
+"""
+
+DOCUMENTS = """\
+from msgspec import Struct
+
+
+class Extra(Struct, frozen=True):
+    pages: int = 0
 """
 
 DBMATE_ENV = """\
@@ -117,6 +126,7 @@ def checkout(tmp_path: Path) -> Path:
     (root / "dbmate.env").write_text(DBMATE_ENV)
     (root / "db" / "migrations" / "20260101000000_books.sql").write_text(MIGRATION)
     (root / "queries" / "books.sql").write_text(QUERIES)
+    (root / "src" / "library" / "documents.py").write_text(DOCUMENTS)
     return root
 
 
@@ -127,13 +137,21 @@ def function(source: str, name: str) -> str:
     raise AssertionError(f"no function {name}")
 
 
+async def told(checkout: Path, *, full: bool = False) -> tuple[str, ...]:
+    """What `generate --check` says."""
+    return (await generate(checkout, check=True, full=full)).lines
+
+
 async def test_what_is_written(checkout: Path) -> None:
-    written = await generate(checkout, check=False)
-    assert [line.split()[0] for line in written] == [
+    outcome = await generate(checkout, check=False)
+    assert outcome.asked
+    assert [line.split()[0] for line in outcome.lines] == [
         "src/library/queries/books.py",
         "src/library/queries/__init__.py",
         "src/library/rows.py",
         "src/library/project.py",
+        "queries/analysis/books.json",
+        "queries/analysis/project.json",
         "db/schema.sql",
     ]
     rows = (checkout / "src/library/rows.py").read_text()
@@ -143,7 +161,7 @@ async def test_what_is_written(checkout: Path) -> None:
     assert "    extra: Extra | None" in rows
     assert "    tags: list[str | None]" in rows
     assert "class Title(Struct, frozen=True, gc=False):" in rows
-    assert "    id: int\n    loud: str | None" in rows
+    assert "    id: int\n    loud: str\n" in rows
 
     source = (checkout / "src/library/queries/books.py").read_text()
     assert function(source, "get").startswith(
@@ -154,8 +172,8 @@ async def test_what_is_written(checkout: Path) -> None:
         "extra: Extra | None=None, tags: Sequence[str | None]) -> Book:"
     )
     assert "-> list[Title]:" in function(source, "list_titles")
-    assert "-> AsyncGenerator[Title, None]:" in function(source, "stream_titles")
-    assert "-> int | None:" in function(source, "count")
+    assert "-> RowStream[Title]:" in function(source, "stream_titles")
+    assert "-> int:" in function(source, "count")
     assert "-> int:" in function(source, "delete")
     assert (
         "\n    The book, if there is one.\n"
@@ -172,35 +190,41 @@ async def test_what_is_written(checkout: Path) -> None:
 
 
 async def test_check_says_what_differs_and_writes_nothing(checkout: Path) -> None:
-    missing = await generate(checkout, check=True)
+    missing = await told(checkout)
+    assert missing
     assert all(line.endswith(": missing") for line in missing)
     assert not (checkout / "db/schema.sql").exists()
     await generate(checkout, check=False)
-    assert await generate(checkout, check=True) == []
+    assert await told(checkout, full=True) == ()
     # Twice is the same: nothing in the output depends on the run.
-    assert await generate(checkout, check=False) == []
+    assert (await generate(checkout, check=False, full=True)).lines == ()
 
     queries = checkout / "queries" / "books.sql"
     queries.write_text(QUERIES.replace("The book, if there is one.", "The book with this id."))
-    (stale,) = await generate(checkout, check=True)
+    stale, *digests = await told(checkout)
     assert stale.startswith("src/library/queries/books.py: out of date\n")
     assert "The book with this id." in stale
+    assert [line.partition(":")[0] for line in digests] == ["queries/analysis/project.json"]
     assert "The book with this id." not in (checkout / "src/library/queries/books.py").read_text()
 
     schema = checkout / "db/schema.sql"
     schema.write_text(schema.read_text().replace("numeric", "money"))
-    assert any(line.startswith("db/schema.sql") for line in await generate(checkout, check=True))
+    assert any(line.startswith("db/schema.sql") for line in await told(checkout))
 
 
 async def test_a_module_whose_file_is_gone_is_found_and_removed(checkout: Path) -> None:
     shutil.copy(checkout / "queries/books.sql", checkout / "queries/more.sql")
     await generate(checkout, check=False)
     (checkout / "queries/more.sql").unlink()
-    assert await generate(checkout, check=True) == [
-        "src/library/queries/more.py: its .sql file is gone"
-    ]
+    gone = {
+        "src/library/queries/more.py: its .sql file is gone",
+        "queries/analysis/more.json: its .sql file is gone",
+    }
+    assert gone <= set(await told(checkout))
     await generate(checkout, check=False)
     assert not (checkout / "src/library/queries/more.py").exists()
+    assert not (checkout / "queries/analysis/more.json").exists()
+    assert await told(checkout) == ()
 
 
 async def test_all_findings_come_at_once_with_file_and_line(checkout: Path) -> None:
@@ -222,7 +246,7 @@ DELETE FROM public.books AS b WHERE b.id = :id RETURNING b.id;
 DELETE FROM public.books AS b WHERE b.id = :id;
 
 -- name: get_range()^
-SELECT int4range(1, 2) AS span, 1 AS other;
+SELECT CAST(1 AS MONEY) AS cost, 1 AS other;
 
 -- name: get_twice()^
 SELECT b.id, b.id FROM public.books AS b LIMIT 1;
@@ -246,25 +270,28 @@ SELECT b.title, 1 AS one FROM public.books AS b WHERE b.title = :db LIMIT 1;
     (checkout / "queries" / "broken.sql").write_text(
         "-- name: get(a)^\nSELECT 1 AS one, 2 AS two;\n"
     )
-    with pytest.raises(GenerationFailed) as caught:
+    with pytest.raises(Refused) as caught:
         await generate(checkout, check=False)
-    told = {line.split(": ")[0]: line for line in caught.value.findings}
-    for place, words in {
-        "queries/books.sql:1": "column b.nothing does not exist",
-        "queries/books.sql:4": "list the columns instead of *",
-        "queries/books.sql:7": "2 columns come back; use ^",
-        "queries/books.sql:10": "suffix ! asks for a count",
-        "queries/books.sql:13": "use the suffix !",
-        "queries/books.sql:16": "has type int4range, which has no Python type here",
-        "queries/books.sql:19": "two columns are named id",
-        "queries/books.sql:26": "other columns than the statement that first returned Title",
-        "queries/books.sql:30": "needs a name that Python can use",
-        "queries/books.sql:33": "'db' cannot be one in Python",
-        "queries/broken.sql": "unused declared parameter",
-        "queries/worse.sql": "'class' is not a valid parameter name",
-    }.items():
-        assert words in told[place], told
-    assert len(told) == 12
+    found = [(f"{item.file}:{item.line}:{item.column}", item) for item in caught.value.findings]
+    wanted = [
+        ("queries/books.sql:2:23", "postgresql", "column b.nothing does not exist"),
+        ("queries/books.sql:5:8", "star", "list the columns"),
+        ("queries/books.sql:7:10", "suffix", "2 columns come back; use ^"),
+        ("queries/books.sql:7:10", "cardinality", "more than one row may come back"),
+        ("queries/books.sql:10:10", "suffix", "suffix ! asks for a count"),
+        ("queries/books.sql:13:10", "suffix", "use the suffix !"),
+        ("queries/books.sql:17:8", "type", "money"),
+        ("queries/books.sql:20:14", "row", "two columns are named id"),
+        ("queries/books.sql:26:10", "shared-row", "returns Title with column number as str"),
+        ("queries/books.sql:31:17", "row", "needs a name"),
+        ("queries/books.sql:33:17", "name", "'db' cannot be one in Python"),
+        ("queries/broken.sql:1:14", "header", "does not mention :a"),
+        ("queries/worse.sql:1:14", "name", "'class' cannot be one in Python"),
+    ]
+    for place, rule, words in wanted:
+        there = [item for at, item in found if (at, item.rule) == (place, rule)]
+        assert any(words in str(item) for item in there), (place, [str(item) for _, item in found])
+    assert [at for at, _ in found] == [place for place, _, _ in wanted]
     assert not (checkout / "src/library/rows.py").exists()
 
 

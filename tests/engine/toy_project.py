@@ -54,6 +54,7 @@ def make_project(root: Path, migrations: Mapping[str, str]) -> Project:
         migrations_dir="db/migrations",
         schema_file="db/schema.sql",
         dbmate_env="dbmate.env",
+        command="toy",
         checkout=root,
     )
     for name, text in migrations.items():

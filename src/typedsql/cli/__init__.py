@@ -45,10 +45,10 @@ def make_app(
     `about` says in a sentence what the project is. `first_steps` is shown when the
     program is called without a command.
     """
-    if completion.completion_variable(project.name) in os.environ:
+    if completion.completion_variable(project.command) in os.environ:
         get_completion_inspect_parameters()  # makes typer know the shells
     app = typer.Typer(
-        name=project.name,
+        name=project.command,
         cls=_in_order([step.partition(" ")[0] for step, _ in first_steps]),
         help=about or f"The database of {project.name}.",
         rich_markup_mode=None,
@@ -133,8 +133,8 @@ def _introduction(project: Project, about: str, first_steps: Sequence[FirstStep]
         about or f"The database of {project.name}.",
         "",
         "First steps:",
-        *(f"  {project.name} {command:<{width}}  {text}" for command, text in first_steps),
-        f"  {project.name} {'--help':<{width}}  all commands",
+        *(f"  {project.command} {command:<{width}}  {text}" for command, text in first_steps),
+        f"  {project.command} {'--help':<{width}}  all commands",
         "",
         "It connects where DATABASE_URL says; with nothing set, to an embedded",
         "PostgreSQL that it starts and stops itself.",

@@ -3,11 +3,11 @@
 import re
 import types
 import typing
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 from uuid import UUID
 
 import msgspec
@@ -30,13 +30,17 @@ _TYPE_NAMES: Mapping[object, str] = {
 
 
 def parse_arguments(
-    name: str, parameters: Mapping[str, Any], words: Sequence[str]
+    name: str,
+    parameters: Mapping[str, Any],
+    words: Sequence[str],
+    defaulted: Collection[str] = (),
 ) -> dict[str, Any]:
     """Convert each ``key=value`` by the annotation of the parameter it names.
 
-    An optional parameter may be left out or empty: it is None then. Lists and documents
-    are JSON. Raises WrongUsage naming every parameter that is missing, unknown, repeated
-    or of the wrong type, and its type; never a value.
+    An optional parameter may be left out or empty: it is None then; one that has another
+    default is left out of the result as well. Lists, ranges and documents are JSON. Raises
+    WrongUsage naming every parameter that is missing, unknown, repeated or of the wrong
+    type, and its type; never a value.
     """
     given: dict[str, str] = {}
     problems: list[str] = []
@@ -53,6 +57,8 @@ def parse_arguments(
     converted: dict[str, Any] = {}
     for key, annotation in parameters.items():
         optional, kind = _without_none(annotation)
+        if key not in given and not optional and key in defaulted:
+            continue
         if key not in given and not optional:
             problems.append(f"{key} is missing ({_type_name(kind)})")
         elif key not in given or (optional and given[key] == ""):
@@ -70,18 +76,25 @@ def parse_arguments(
 
 @contextmanager
 def unsendable_is_wrong_usage() -> Generator[None]:
-    """For what only the driver can tell: an integer that is too large for its column."""
+    """For what only the run time can tell.
+
+    An integer that is too large for its column, or parameters that belong together of which
+    some are missing.
+    """
+    from typedsql.errors import ChoiceRefused
     from typedsql.sqlstate import ArgumentRefused
 
     try:
         yield
-    except ArgumentRefused as failure:
+    except (ArgumentRefused, ChoiceRefused) as failure:
         raise WrongUsage(str(failure), query=failure.query) from failure
 
 
 def _convert(text: str, kind: Any) -> object:
     if kind is str:
         return text
+    if typing.get_origin(kind) is Literal:
+        return msgspec.convert(text, kind)
     if kind is int and _INTEGER.fullmatch(text) is None:
         raise ValueError("not an integer")  # msgspec would take 1e3 and 1.0 for one
     if kind is bytes:
@@ -92,6 +105,8 @@ def _convert(text: str, kind: Any) -> object:
 
 
 def _is_json(kind: Any) -> bool:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return True
     return typing.get_origin(kind) is not None or kind in (dict, list, object, Any)
 
 
@@ -121,6 +136,8 @@ def _strict(kind: Any) -> Any:
 def _type_name(kind: Any) -> str:
     if kind in _TYPE_NAMES:
         return _TYPE_NAMES[kind]
+    if typing.get_origin(kind) is Literal:
+        return " or ".join(str(label) for label in typing.get_args(kind))
     if typing.get_origin(kind) in (list, Sequence):
         optional, inner = _without_none(typing.get_args(kind)[0])
         return f"a JSON list, each {_type_name(inner)}" + (" or null" if optional else "")

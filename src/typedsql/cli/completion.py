@@ -28,6 +28,8 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 
+_ORDERING = re.compile(r"^[ \t]*--[ \t]*@order_by[ \t]+(\w+)", re.MULTILINE)
+
 _MARKUP = re.compile(r"^[ \t]*--(?:[ \t]*@.*)?[ \t]?", re.MULTILINE)
 
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -68,9 +70,9 @@ def register(app: typer.Typer, project: Project) -> None:
 def script(project: Project, shell: str) -> str:
     """The completion script of one of `SHELLS`."""
     words = {
-        "program": project.name,
-        "function": re.sub(r"\W", "_", project.name),
-        "variable": completion_variable(project.name),
+        "program": project.command,
+        "function": re.sub(r"\W", "_", project.command),
+        "variable": completion_variable(project.command),
     }
     text = (_SCRIPTS / f"complete.{shell}").read_text(encoding="utf-8")
     return re.sub(r"@(program|function|variable)@", lambda match: words[match[1]], text)
@@ -100,6 +102,7 @@ class NamedStatement(msgspec.Struct, frozen=True):
 
     name: str
     parameters: tuple[str, ...]
+    orderings: tuple[str, ...]
     summary: str
 
 
@@ -118,14 +121,23 @@ class Completer:
         ]
 
     def parameters(self, context: typer.Context, incomplete: str) -> list[str]:
-        """``key=`` of each parameter that the query has and that is not there yet."""
+        """``key=`` of each parameter that the query has and that is not there yet.
+
+        Of the orderings that a caller may choose the whole words.
+        """
         given = {word.partition("=")[0] for word in context.params.get("parameters") or ()}
         name = context.params.get("name")
         found = next((item for item in self._statements() if item.name == name), None)
-        if found is None or "=" in incomplete:
+        if found is None:
             return []
+        words = [f"{key}=" for key in found.parameters]
+        words += [f"order_by={name}" for name in found.orderings]
         return [
-            f"{key}=" for key in found.parameters if key.startswith(incomplete) and key not in given
+            word
+            for word in words
+            if word.startswith(incomplete)
+            and word != incomplete
+            and word.partition("=")[0] not in given - {incomplete.partition("=")[0]}
         ]
 
     def _statements(self) -> list[NamedStatement]:
@@ -143,5 +155,6 @@ def named_in(path: Path) -> Iterator[NamedStatement]:
         yield NamedStatement(
             name=f"{path.stem}.{match['name'].replace('-', '_')}",
             parameters=tuple(key.strip() for key in parameters if key.strip()),
+            orderings=tuple(_ORDERING.findall(match["comment"])),
             summary=first_sentence(_MARKUP.sub("", match["comment"])),
         )

@@ -76,7 +76,7 @@ def _unknown(project: Project, name: str, found: "Described") -> WrongUsage:
     known = [
         item.qualified if dotted or not item.on_path else item.name for item in found.relations
     ]
-    advice = did_you_mean(name, known) or f"see them all with `{project.name} describe --all`"
+    advice = did_you_mean(name, known) or f"see them all with `{project.command} describe --all`"
     return WrongUsage(f"there is no table or view {name}: {advice}")
 
 

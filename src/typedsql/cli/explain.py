@@ -1,5 +1,6 @@
 """The command that shows how PostgreSQL runs a named statement."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,21 +63,7 @@ def register(app: typer.Typer, project: Project) -> None:
         invocation = Invocation.of(context, project, url, debug, json)
 
         async def work() -> None:
-            named = find_query(project, name)
-            arguments = parse_arguments(name, named.parameters, parameters or [])
-            from typedsql.database import Database
-            from typedsql.tools.plans import explain_query
-
-            call = partial(named.function, **arguments)
-            target = invocation.target()
-            # A plan is worth seeing on a database that is migrated further, too.
-            async with Database.connect(
-                target, project=project, max_size=1, migrations="at_least"
-            ) as db:
-                with unsendable_is_wrong_usage():
-                    plan = await explain_query(
-                        db, call, analyze=analyze, form="json" if json else "text"
-                    )
+            plan = await _explain(invocation, name, parameters or [], analyze=analyze)
             if json:
                 invocation.write_json(plan)
             else:
@@ -85,6 +72,28 @@ def register(app: typer.Typer, project: Project) -> None:
         invocation.run(work)
 
     del explain
+
+
+async def _explain(
+    invocation: Invocation, name: str, words: Sequence[str], *, analyze: bool
+) -> "Plan":
+    project = invocation.project
+    named = find_query(project, name)
+    arguments = parse_arguments(name, named.parameters, words, named.defaulted)
+    from typedsql.database import Database
+    from typedsql.tools.plans import explain_query
+
+    # A plan is worth seeing on a database that is migrated further, too.
+    async with Database.connect(
+        invocation.target(), project=project, max_size=1, migrations="at_least"
+    ) as db:
+        with unsendable_is_wrong_usage():
+            return await explain_query(
+                db,
+                partial(named.function, **arguments),
+                analyze=analyze,
+                form="json" if invocation.json else "text",
+            )
 
 
 def _write(plan: "Plan") -> None:

@@ -159,7 +159,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
             name = signal.Signals(failure.number).name
             return Failure("Interrupted", f"ended by {name}", SIGNALLED + failure.number)
         if isinstance(failure, ModuleNotFoundError):
-            install = f"pip install '{self.project.name}[tools]'"
+            install = f"pip install '{_engine_distribution() or self.project.name}[tools]'"
             message = f"this command needs the package {failure.name}: {install}"
             return Failure("PackageMissing", message, UNABLE)
         name = type(failure).__name__
@@ -170,6 +170,13 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     def write_json(self, value: object) -> None:
         """The command's one JSON document: decimals as strings, times in ISO 8601."""
         _write_json(value)
+
+
+def _engine_distribution() -> str | None:
+    """What was installed to have this package; None for a checkout, which does not say so."""
+    from importlib.metadata import packages_distributions
+
+    return next(iter(packages_distributions().get("typedsql", ())), None)
 
 
 def write_failure(failure: Failure) -> None:

@@ -39,6 +39,15 @@ class NamedQuery(msgspec.Struct, frozen=True):
         }
 
     @property
+    def defaulted(self) -> frozenset[str]:
+        """The parameters that need not be given."""
+        empty = inspect.Parameter.empty
+        signature = inspect.signature(self.function)
+        return frozenset(
+            key for key, found in signature.parameters.items() if found.default is not empty
+        )
+
+    @property
     def summary(self) -> str:
         """First sentence of what the SQL file says about it."""
         return first_sentence(self.function.__doc__ or "")
@@ -58,7 +67,7 @@ def find_query(project: Project, name: str) -> NamedQuery:
         if found is not None:
             return found
     known = sorted(item.name for item in all_queries(project))
-    everything = f"see them all with `{project.name} query`"
+    everything = f"see them all with `{project.command} query`"
     if name in _stems(project):
         some = [item for item in known if item.startswith(f"{name}.")][:SUGGESTIONS]
         raise WrongUsage(

@@ -71,7 +71,7 @@ def register(app: typer.Typer, project: Project) -> None:
                 _write_list(invocation)
                 return
             named = find_query(project, name)
-            arguments = parse_arguments(name, named.parameters, parameters or [])
+            arguments = parse_arguments(name, named.parameters, parameters or [], named.defaulted)
             from typedsql.database import Database
 
             async with Database.connect(invocation.target(), project=project, max_size=1) as db:
@@ -105,7 +105,7 @@ async def _run(
     db: "Database",
     max_rows: int,
 ) -> None:
-    from typedsql.query import Affected, Many, Stream, Value
+    from typedsql.query import Affected, ExactlyOneValue, Many, Stream, Value
 
     result: Any = named.function(db, **arguments)
     if isinstance(named.runner, Stream):
@@ -122,7 +122,7 @@ async def _run(
             invocation.write_json({"affected": value})
         else:
             show(count(value, "row"))
-    elif isinstance(named.runner, Value):
+    elif isinstance(named.runner, Value | ExactlyOneValue):
         if invocation.json:
             invocation.write_json({"value": value})
         else:

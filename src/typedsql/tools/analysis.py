@@ -1,247 +1,382 @@
-"""Each statement's parameters and rows, as a migrated PostgreSQL describes them."""
+"""Each statement's parameters and rows, as a migrated PostgreSQL describes and proves them."""
 
-import keyword
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from typedsql.errors import CodeError
-from typedsql.query import Columns, Statement
-from typedsql.tools.catalog import Catalog, Column, Table
+from typedsql.statements import Columns, Statement
 from typedsql.tools.config import Declaration
-from typedsql.tools.syntax import Syntax, read_syntax
-from typedsql.tools.types import SQLType, python_type
+from typedsql.tools.proof import ColumnProof, Proof, Prover
+from typedsql.tools.proof.access import Access, access
+from typedsql.tools.proof.capture import capture
+from typedsql.tools.proof.cardinality.counting import Cardinality, cardinality
+from typedsql.tools.proof.cardinality.keys import Keys
+from typedsql.tools.proof.node_tree import Node, walk
+from typedsql.tools.reading.complaints import postgres_finding
+from typedsql.tools.reading.findings import Finding, Refused
+from typedsql.tools.reading.source import SourceFile
+from typedsql.tools.rows.catalog import Catalog, read_catalog
+from typedsql.tools.rows.fields import Field, ResultColumn, Row, ShapeRefused
+from typedsql.tools.rows.shapes import Shapes
+from typedsql.tools.rows.types import refused_by_driver
+from typedsql.tools.statement_rules import (
+    is_override,
+    override_finding,
+    refuse_names,
+    refuse_rows,
+    refuse_session_state,
+    refuse_suffix,
+)
+from typedsql.tools.variants.complaints import findings_of_variants
+from typedsql.tools.variants.expansion import VariantSet
 from typedsql.verify import columns_of
 
 
-class Field(msgspec.Struct, frozen=True):
-    """A result column or parameter with its Python type."""
-
-    name: str
-    annotation: str
-    """Dotted Python type, with `` | None`` where NULL is possible."""
-    document: str | None
-    """Dotted type of the document, for json and jsonb."""
-    comment: str | None
-    omissible: bool = False
-    """A parameter that may be left out, and then is NULL."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """The Struct a statement returns."""
-
-    name: str
-    fields: tuple[Field, ...]
-    table: Table | None
-    """The table whose whole row it is, None for a row of the statement's own."""
-
-
-class Analysed(msgspec.Struct, frozen=True):
+class Analysed(msgspec.Struct, frozen=True, kw_only=True):
     """A statement with everything the generated function says."""
 
     statement: Statement
     parameters: tuple[Field, ...]
+    parameter_types: tuple[str, ...]
+    """PostgreSQL's names of the parameters' types, in the order of their numbers."""
     columns: Columns
-    row: Row | None
+    nullable: tuple[bool, ...]
+    """For each column, whether it can be NULL, overrides obeyed."""
+    row: Row | None = None
     """None for statements that return a count or a single value."""
-    value: Field | None
+    value: Field | None = None
     """The value of a ``$`` statement, or of ``<!`` with one column."""
+    cardinality: Cardinality
+    access: Access
+    variants: VariantSet | None = None
+    """What it stands for besides itself, with @optional and @order_by."""
+
+    @property
+    def always(self) -> bool:
+        """Whether exactly one row is proven to come back, and of a single value that it is one."""
+        sure = self.cardinality.least == 1 and self.cardinality.most == 1
+        return sure and not (self.value is not None and self.nullable[0])
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What was found of one statement, or of one of its variants."""
+
+    statement: Statement
+    source: SourceFile
+    prepared: Any
+    queries: list[Node]
+    proof: Proof
+    cardinality: Cardinality
+    access: Access
+
+    @property
+    def columns(self) -> Columns:
+        return columns_of(self.prepared)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The driver's description of each parameter's type, by its name."""
+        described = self.prepared.get_parameters()
+        return dict(zip(self.statement.parameters, described, strict=True))
 
 
 class Analyser:
     """Asks one migrated database about the statements of one project."""
 
-    def __init__(self, connection: Any, catalog: Catalog, declaration: Declaration) -> None:
+    def __init__(
+        self, connection: Any, catalog: Catalog, shapes: Shapes, prover: Prover, keys: Keys
+    ) -> None:
         self._connection = connection
-        self._catalog = catalog
-        self._declaration = declaration
-        self._tables: dict[str, Row] = {}
-        for table in catalog.tables.values():
-            row = self._table_row(table)
-            if row is not None:
-                self._tables[table.qualified] = row
-        _check_distinct(self._tables.values())
+        self._prover = prover
+        self._keys = keys
+        self.catalog = catalog
+        self.shapes = shapes
 
-    @property
-    def table_rows(self) -> list[Row]:
-        """The Struct of each table that can have one; see `_table_row`."""
-        return list(self._tables.values())
+    @classmethod
+    async def load(
+        cls, connection: Any, declaration: Declaration, *, without: str = ""
+    ) -> "Analyser":
+        """Read what there is to know of the database. Raises ShapeRefused for names that clash.
 
-    async def analyse(self, statement: Statement, stem: str) -> Analysed:
-        """Raises CodeError, with file and line, for what cannot be run or typed."""
-        _check_names(statement)
-        try:
-            prepared = await self._connection.prepare(statement.sql)
-        except asyncpg.PostgresError as failure:
-            raise CodeError(f"{statement.location}: {failure.args[0]}") from None
-        syntax = read_syntax(statement, self._catalog)
-        columns = columns_of(prepared)
-        _check_suffix(statement, columns)
-        fields = tuple(
-            self._result_field(statement, item, syntax.columns[index])
-            for index, item in enumerate(prepared.get_attributes())
-        )
-        parameters = tuple(
-            self._parameter_field(statement, index, kind, syntax)
-            for index, kind in enumerate(prepared.get_parameters())
-        )
-        single = statement.suffix == "$" or (statement.suffix == "<!" and len(fields) == 1)
-        row = None
-        if statement.suffix != "!" and not single:
-            row = self._row(statement, stem, fields, syntax.columns)
-        return Analysed(statement, parameters, columns, row, fields[0] if single else None)
+        `without` is a table that is nobody's data: where the migrations are noted.
+        """
+        catalog = await read_catalog(connection, declaration.schemas)
+        catalog.tables.pop(without, None)
+        prover = await Prover.load(connection)
+        keys = await Keys.load(connection)
+        return cls(connection, catalog, Shapes(catalog, declaration), prover, keys)
 
-    def _table_row(self, table: Table) -> Row | None:
-        """None where a column's name or type has no Python form: a statement renames or casts."""
-        rows = self._declaration.rows
-        name = rows.get(table.qualified) or rows.get(table.name) or _camel(table.name)
-        if not all(_is_name(word) for word in (name, *(column.name for column in table.columns))):
-            return None
-        fields: list[Field] = []
-        for column in table.columns:
-            array = column.type_name.startswith("_")
-            kind = SQLType(
-                column.type_name.removeprefix("_") + ("[]" if array else ""),
-                "array" if array else "scalar",
-            )
-            where = f"column {table.qualified}.{column.name}"
-            try:
-                fields.append(self._field(column.name, kind, column, where, not column.not_null))
-            except CodeError:
-                return None
-        return Row(name, tuple(fields), table)
-
-    def _result_field(self, statement: Statement, item: Any, column: Column | None) -> Field:
-        where = f"{statement.location}: column {item.name}"
-        nullable = column is None or not column.not_null
-        kind = SQLType(item.type.name, item.type.kind)
-        return self._field(item.name, kind, column, where, nullable)
-
-    def _field(
-        self, name: str, kind: SQLType, column: Column | None, where: str, nullable: bool
-    ) -> Field:
-        annotation = python_type(kind, where, parameter=False)
-        document = None
-        if kind.is_document:
-            document = self._document(column) or annotation
-            annotation = document
-        if nullable and annotation != "None":
-            annotation += " | None"
-        return Field(name, annotation, document, column.comment if column else None)
-
-    def _parameter_field(
-        self, statement: Statement, index: int, described: Any, syntax: Syntax
-    ) -> Field:
-        name = statement.parameters[index]
-        where = f"{statement.location}: parameter {name}"
-        kind = SQLType(described.name, described.kind)
-        annotation = python_type(kind, where, parameter=True)
-        target = syntax.targets.get(index + 1)
-        if kind.is_document:
-            annotation = self._document(target) or annotation
-        if index + 1 in syntax.nullable:
-            annotation += " | None"
-        comment = target.comment if target else None
-        return Field(name, annotation, None, comment, index + 1 in syntax.omissible)
-
-    def _document(self, column: Column | None) -> str | None:
-        if column is None:
-            return None
-        table = column.table.rpartition(".")[2]
-        return self._declaration.documents.get(f"{table}.{column.name}")
-
-    def _row(
+    async def analyse(
         self,
+        source: SourceFile,
         statement: Statement,
-        stem: str,
-        fields: tuple[Field, ...],
-        traced: tuple[Column | None, ...],
-    ) -> Row:
-        chosen = statement.directives.get("returns")
-        first = traced[0] if traced else None
-        table_row = self._tables.get(first.table) if first else None
-        if table_row and table_row.table and traced == table_row.table.columns:
-            if chosen and chosen != table_row.name:
-                raise CodeError(
-                    f"{statement.location}: returns the whole row of {table_row.table.name}, "
-                    f"so its type is {table_row.name}: remove @returns {chosen}"
+        variants: VariantSet | None = None,
+        variants_source: SourceFile | None = None,
+    ) -> Analysed:
+        """A statement with its variants. Raises Refused with what cannot be run, typed or proven.
+
+        `variants_source` is the text that the variants stand in.
+        """
+        refuse_names(source, statement)
+        base = await self._facts(source, statement)
+        facts = [base]
+        own = list(self._findings(base, base))
+        others: list[Finding] = []
+        if variants is not None and variants_source is not None:
+            for item in variants.others:
+                try:
+                    facts.append(await self._facts(variants_source, item.statement))
+                except Refused as refused:
+                    others += refused.findings
+                    continue
+                others += self._findings(facts[-1], base)
+        others = findings_of_variants(source, statement, own, others)
+        if statement.suffix != "!" and not base.columns:
+            raise Refused([*own, *others])  # There is no row to look at.
+        try:
+            analysed = self._analysed(facts, variants)
+        except Refused as refused:
+            raise Refused([*own, *refused.findings, *others]) from None
+        if own or others:
+            raise Refused([*own, *others])
+        return analysed
+
+    async def _facts(self, source: SourceFile, statement: Statement) -> Facts:
+        try:
+            prepared, queries = await capture(self._connection, statement.sql)
+        except asyncpg.PostgresError as failure:
+            raise Refused([postgres_finding(failure, statement, source)]) from None
+        except asyncpg.UnsupportedClientFeatureError as failure:
+            refusal = refused_by_driver(failure)
+            finding = source.finding(
+                statement, rule="type", message=refusal.message, advice=refusal.advice
+            )
+            raise Refused([finding]) from None
+        # A command, such as SET LOCAL, has no tree: nothing is known of it but its name.
+        queries = [query for query in queries if query.node("utilityStmt") is None]
+        proof = self._prover.proof(queries)
+        if not queries and prepared.get_attributes():
+            finding = source.finding(
+                statement,
+                rule="command",
+                message="a command whose rows PostgreSQL does not describe",
+                advice="SELECT what it shows, as with current_setting()",
+            )
+            raise Refused([finding])
+        if len(proof.columns) != len(prepared.get_attributes()):
+            finding = source.finding(
+                statement,
+                rule="rewritten",
+                message="a rule of a table or view puts other columns in the place of its own, "
+                "so nothing is known of them",
+                advice="name the table that the rule stands for",
+            )
+            raise Refused([finding])
+        return Facts(
+            statement,
+            source,
+            prepared,
+            queries,
+            proof,
+            cardinality(queries, self._keys, nullable_parameters=proof.nullable_parameters),
+            access(queries, self._keys),
+        )
+
+    def _findings(self, facts: Facts, base: Facts) -> Iterator[Finding]:
+        source, statement = facts.source, facts.statement
+        yield from refuse_session_state(source, statement)
+        yield from refuse_suffix(source, statement, facts.columns)
+        yield from refuse_rows(source, statement, facts.cardinality)
+        if facts is not base and facts.columns != base.columns:
+            yield source.finding(
+                statement,
+                rule="variants",
+                message="returns other columns than the statement it is a variant of",
+                advice="cast them, so that they do not depend on what is left out",
+            )
+        for name, kind in facts.parameters.items():
+            if base.parameters[name].oid != kind.oid:
+                yield source.finding(
+                    statement,
+                    rule="variants",
+                    message=f"parameter {name} has type {kind.name} here and "
+                    f"{base.parameters[name].name} where nothing is left out",
+                    advice="CAST it",
                 )
-            return table_row
-        name = chosen or self._default_name(statement, stem)
-        if not _is_name(name):
-            raise CodeError(f"{statement.location}: @returns {name} is no Python class name")
-        if any(name == row.name for row in self._tables.values()):
-            raise CodeError(
-                f"{statement.location}: @returns {name}, but its columns are not those of the "
-                "table, all and in order"
-            )
-        return Row(name, fields, None)
 
-    def _default_name(self, statement: Statement, stem: str) -> str:
-        base = self._declaration.rows.get(stem) or _camel(stem)
-        words = statement.name.partition(".")[2].split("_")
-        rest = words[1:] if len(words) > 1 else words
-        return base + _camel("_".join(rest))
-
-
-def _is_name(word: str) -> bool:
-    # msgspec calls these names its own, and Python mangles those with two underscores.
-    return word.isidentifier() and not keyword.iskeyword(word) and not word.startswith("__")
-
-
-def _check_distinct(rows: Iterable[Row]) -> None:
-    tables: dict[str, str] = {}
-    for row in rows:
-        if row.table is None:
-            continue
-        other = tables.setdefault(row.name, row.table.qualified)
-        if other != row.table.qualified:
-            raise CodeError(
-                f"[tool.typedsql.rows]: {other} and {row.table.qualified} would both be "
-                f'{row.name}; name one, as in "{row.table.qualified}" = "..."'
-            )
-
-
-def _check_names(statement: Statement) -> None:
-    name = statement.name.partition(".")[2]
-    for what, word in [("name", name), *(("parameter", item) for item in statement.parameters)]:
-        if not _is_name(word) or word == "db" or word.startswith("_"):
-            raise CodeError(
-                f"{statement.location}: {what} {word!r} cannot be one in Python; choose another"
-            )
-
-
-def _check_suffix(statement: Statement, columns: Columns) -> None:
-    returns_rows = bool(columns)
-    if statement.suffix == "!" and returns_rows:
-        raise CodeError(
-            f"{statement.location}: returns rows, but its suffix ! asks for a count; "
-            "use <! for one row, or no suffix for many"
+    def _analysed(self, facts: Sequence[Facts], variants: VariantSet | None) -> Analysed:
+        base = facts[0]
+        statement = base.statement
+        findings: list[Finding] = []
+        parameters: list[Field] = []
+        for name in statement.parameters:
+            try:
+                parameters.append(self._parameter(name, facts))
+            except Refused as refused:
+                findings += refused.findings
+        results, overrides = self._results(facts)
+        findings += overrides
+        single = statement.suffix == "$" or (statement.suffix == "<!" and len(results) == 1)
+        row: Row | None = None
+        value: Field | None = None
+        try:
+            if single:
+                value = self.shapes.field(results[0], statement.name)
+            elif statement.suffix != "!":
+                row = self.shapes.row(results, statement.name, statement.returns)
+        except ShapeRefused as refusal:
+            findings.append(_at_column(refusal, base))
+        if findings:
+            raise Refused(findings)
+        reads = {item for one in facts for item in one.access.reads}
+        writes = {item for one in facts for item in one.access.writes}
+        return Analysed(
+            statement=statement,
+            parameters=tuple(parameters),
+            parameter_types=tuple(base.parameters[name].name for name in statement.parameters),
+            columns=base.columns,
+            nullable=tuple(item.nullable for item in results),
+            row=row,
+            value=value,
+            cardinality=_loosest(facts),
+            access=Access(reads=tuple(sorted(reads)), writes=tuple(sorted(writes))),
+            variants=variants,
         )
-    if statement.suffix != "!" and not returns_rows:
-        raise CodeError(f"{statement.location}: returns no columns; use the suffix !")
-    if statement.suffix == "$" and len(columns) != 1:
-        raise CodeError(
-            f"{statement.location}: the suffix $ is for one value, but {len(columns)} columns "
-            "come back; use ^"
-        )
-    names = [name for name, _ in columns]
-    single = statement.suffix == "$" or (statement.suffix == "<!" and len(names) == 1)
-    if "one" in statement.directives and (single or statement.suffix not in ("^", "<!")):
-        raise CodeError(
-            f"{statement.location}: @one is for a statement with the suffix ^, or <! and several "
-            "columns"
-        )
-    for name in names:
-        if not single and not _is_name(name):
-            raise CodeError(
-                f"{statement.location}: column {name!r} needs a name that Python can use: AS ..."
+
+    def _parameter(self, name: str, facts: Sequence[Facts]) -> Field:
+        """With everything that any of the variants says of it."""
+        base = facts[0]
+        nullable = omissible = False
+        origin: tuple[int, int] | None = None
+        for item in facts:
+            if name not in item.statement.parameters:
+                continue
+            number = item.statement.parameters.index(name) + 1
+            nullable = nullable or number in item.proof.nullable_parameters
+            omissible = omissible or number in item.proof.omissible_parameters
+            origin = origin or item.proof.parameter_origins.get(number)
+            if base.parameters[name].name in ("json", "jsonb"):
+                # A cast does not change what the document is.
+                origin = origin or item.proof.parameter_columns.get(number)
+        try:
+            return self.shapes.parameter(
+                name,
+                base.parameters[name].oid,
+                nullable=nullable,
+                omissible=omissible,
+                column=self.catalog.column_at(*origin) if origin else None,
             )
-        if names.count(name) > 1:
-            raise CodeError(f"{statement.location}: two columns are named {name}: rename one")
+        except ShapeRefused as refusal:
+            number = base.statement.parameters.index(name) + 1
+            location = min(
+                (
+                    node.number("location")
+                    for node in walk(base.queries)
+                    if node.kind == "PARAM"
+                    and node.number("paramid") == number
+                    and node.number("location") >= 0
+                ),
+                default=-1,
+            )
+            raise Refused([_finding_of(refusal, base, location)]) from None
+
+    def _results(self, facts: Sequence[Facts]) -> tuple[list[ResultColumn], list[Finding]]:
+        """The columns with what holds for every variant, and what is wrong with overrides."""
+        base = facts[0]
+        found: list[ResultColumn] = []
+        findings: list[Finding] = []
+        for index, item in enumerate(base.prepared.get_attributes()):
+            proofs = [one.proof.columns[index] for one in facts]
+            deciding = least_proven(proofs)
+            loosest = proofs[deciding]
+            told = override_finding(item.name, loosest)
+            if told is not None:
+                location = _column_location(base, index)
+                in_variant = f" (in {facts[deciding].statement.name})" if deciding else ""
+                findings.append(
+                    base.source.finding_at_byte(
+                        base.statement,
+                        rule="override",
+                        message=told[0] + in_variant,
+                        advice=told[1],
+                        location=location,
+                    )
+                )
+            origins = {proof.origin for proof in proofs}
+            origin = proofs[0].origin if len(origins) == 1 else None
+            found.append(
+                ResultColumn(
+                    name=item.name,
+                    oid=item.type.oid,
+                    nullable=_nullable(item.name, proven=loosest.not_null),
+                    origin=self.catalog.column_at(*origin) if origin else None,
+                    nulled_by=frozenset(join for proof in proofs for join in proof.nulled_by),
+                    not_null_inside=not item.name.endswith("?")
+                    and all(proof.not_null_inside for proof in proofs),
+                    elements_not_null=all(proof.elements_not_null for proof in proofs),
+                )
+            )
+        return found, findings
 
 
-def _camel(name: str) -> str:
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+def least_proven(proofs: Sequence[ColumnProof]) -> int:
+    """Which variant decides of a column: one in which it is NULL for a known reason, if any.
+
+    Else one in which it may be NULL, or the first where none is. `proofs` has each one's.
+    """
+    return min(
+        range(len(proofs)),
+        key=lambda index: (proofs[index].not_null, not proofs[index].nullable_because),
+    )
+
+
+def _nullable(name: str, *, proven: bool) -> bool:
+    if is_override(name):
+        return name.endswith("?")
+    return not proven
+
+
+def _loosest(facts: Sequence[Facts]) -> Cardinality:
+    """What holds whichever variant runs."""
+    found = [item.cardinality for item in facts]
+    base = found[0]
+    most = [item.most for item in found]
+    known = [item for item in most if item is not None]
+    return Cardinality(
+        least=min(item.least for item in found),
+        most=max(known) if len(known) == len(most) else None,
+        bounded=all(item.bounded for item in found),
+        reason=base.reason,
+    )
+
+
+def _at_column(refusal: ShapeRefused, facts: Facts) -> Finding:
+    location = -1 if refusal.column is None else _column_location(facts, refusal.column)
+    return _finding_of(refusal, facts, location)
+
+
+def _finding_of(refusal: ShapeRefused, facts: Facts, location: int) -> Finding:
+    return facts.source.finding_at_byte(
+        facts.statement,
+        rule=refusal.rule,
+        message=refusal.message,
+        advice=refusal.advice,
+        location=location,
+    )
+
+
+def _column_location(facts: Facts, index: int) -> int:
+    """Where a result column's expression begins, in bytes of the statement; -1 if unknown."""
+    main = next((query for query in facts.queries if query.flag("canSetTag")), facts.queries[0])
+    entries = main.nodes("returningList") or main.nodes("targetList")
+    shown = [entry for entry in entries if not entry.flag("resjunk")]
+    if index >= len(shown):
+        return -1
+    places = [
+        int(node.fields["location"])
+        for node in walk(shown[index])
+        if "location" in node.fields and int(node.fields["location"]) >= 0
+    ]
+    return min(places, default=-1)

@@ -1,7 +1,11 @@
 """A project as its checkout declares it: pyproject.toml, dbmate.env and the migrations."""
 
+import keyword
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, cast
 
 import msgspec
 
@@ -16,12 +20,16 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     package: str
     queries: str = "queries"
     dbmate_env: str = "dbmate.env"
+    command: str = "typedsql"
+    """The program with this project's commands, where it has one of its own (`cli.make_app`)."""
     schemas: tuple[str, ...] = ("public",)
     """Whose tables become rows."""
     rows: dict[str, str] = {}
     """Table -> name of its Struct; others are named after the table in CamelCase."""
     documents: dict[str, str] = {}
     """``table.column`` of JSONB -> dotted path of the Python type it decodes to."""
+    max_variants: int = 32
+    """How many statements one with @optional and @order_by may stand for."""
 
 
 class Checkout(msgspec.Struct, frozen=True):
@@ -31,6 +39,11 @@ class Checkout(msgspec.Struct, frozen=True):
     package_dir: Path
     project: Project
     declaration: Declaration
+
+    @property
+    def source_root(self) -> Path:
+        """The folder that the project's packages are imported from."""
+        return self.package_dir.parents[self.declaration.package.count(".")]
 
 
 def read_checkout(root: Path) -> Checkout:
@@ -42,15 +55,15 @@ def read_checkout(root: Path) -> Checkout:
         )
     try:
         data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise ConfigurationError(f"pyproject.toml cannot be read: {failure}") from failure
-    try:
-        declaration = msgspec.convert(data["tool"]["typedsql"], Declaration)
-        name = str(data["project"]["name"])
-    except KeyError as failure:
-        raise ConfigurationError(f"pyproject.toml lacks {failure.args[0]!r}") from failure
-    except msgspec.ValidationError as failure:
-        raise ConfigurationError(f"pyproject.toml, [tool.typedsql]: {failure}") from failure
+    declaration = _declaration(data)
+    name = _name(data)
+    if not (root / declaration.queries).is_dir():
+        raise ConfigurationError(
+            f"{_TABLE}: there is no folder {declaration.queries}/ for the .sql files: make it, "
+            "or name yours with the key queries"
+        )
     env = read_dbmate_env(root / declaration.dbmate_env)
     project = Project(
         name=name,
@@ -61,11 +74,65 @@ def read_checkout(root: Path) -> Checkout:
         migrations_dir=env["DBMATE_MIGRATIONS_DIR"],
         schema_file=env["DBMATE_SCHEMA_FILE"],
         dbmate_env=declaration.dbmate_env,
+        command=declaration.command,
         checkout=root,
     )
     files = list_migrations(project)
     project = msgspec.structs.replace(project, latest_migration=files[-1].version if files else "")
     return Checkout(root, _package_dir(root, declaration.package), project, declaration)
+
+
+_TABLE: Final = "pyproject.toml, [tool.typedsql]"
+_COMMAND: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+
+def _declaration(data: Mapping[str, object]) -> Declaration:
+    """Raises ConfigurationError naming the key that is wrong."""
+    tools = data.get("tool")
+    if not isinstance(tools, dict) or "typedsql" not in tools:
+        raise ConfigurationError(
+            'pyproject.toml lacks [tool.typedsql]: add the table, with package = "..." in it'
+        )
+    try:
+        found = msgspec.convert(cast("dict[str, object]", tools)["typedsql"], Declaration)
+    except msgspec.ValidationError as failure:
+        raise ConfigurationError(f"{_TABLE}: {_in_words(str(failure))}") from failure
+    words = found.package.split(".")
+    if not all(word.isidentifier() and not keyword.iskeyword(word) for word in words):
+        raise ConfigurationError(
+            f'{_TABLE}: package = "{found.package}" is no name of a Python package: write what '
+            'stands behind import, as in "shop" or "shop.storage"'
+        )
+    if _COMMAND.fullmatch(found.command) is None:
+        raise ConfigurationError(
+            f'{_TABLE}: command = "{found.command}" is no name of a program: write what is typed '
+            'before generate, as in "shop"'
+        )
+    if found.max_variants < 1:
+        raise ConfigurationError(f"{_TABLE}: max_variants must be 1 or more")
+    return found
+
+
+def _in_words(message: str) -> str:
+    """msgspec's message with the words of TOML, and the keys that there are."""
+    unknown = re.search(r"unknown field `(\w+)`", message)
+    if unknown is not None:
+        known = ", ".join(Declaration.__struct_fields__)
+        return f"there is no key {unknown[1]}; there are {known}"
+    missing = re.search(r"missing required field `(\w+)`", message)
+    if missing is not None:
+        return f"the key {missing[1]} is missing"
+    return message.replace(" - at `$.", ", at `")
+
+
+def _name(data: Mapping[str, object]) -> str:
+    """The distribution's name."""
+    project = data.get("project")
+    table = cast("dict[str, object]", project) if isinstance(project, dict) else {}
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError('pyproject.toml lacks name = "..." under [project]')
+    return name
 
 
 def _package_dir(root: Path, package: str) -> Path:
@@ -74,7 +141,8 @@ def _package_dir(root: Path, package: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise ConfigurationError(
-        f"pyproject.toml, [tool.typedsql]: no folder src/{relative} or {relative} for the package"
+        f"{_TABLE}: no folder src/{relative} or {relative} for the package: make it, or write "
+        "the name of yours"
     )
 
 

@@ -125,7 +125,7 @@ def child_environment(project: Project, url: str, extra: Mapping[str, str]) -> d
         if os.path.normpath(settings[key]) != os.path.normpath(expected):
             raise ConfigurationError(
                 f"{project.dbmate_env} says {key}={settings[key]}, the generated code says "
-                f"{expected}: correct one of them, or run `{project.name} generate`"
+                f"{expected}: correct one of them, or run `{project.command} generate`"
             )
     environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
     environment |= {key: value for key, value in settings.items() if key.startswith("DBMATE_")}

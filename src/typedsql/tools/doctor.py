@@ -246,7 +246,7 @@ async def _look_at_migrations(
     pending = [version for version in known if version not in applied]
     found.migration_version = max(applied, default=None)
     found.pending_migrations = len(pending)
-    migrate = f"run `{project.name} migrate`"
+    migrate = f"run `{project.command} migrate`"
     stray = None if applied else await recorded_elsewhere(connection, project, known)
     if stray:
         found.add("error", "recorded_elsewhere", "the database seems to have no migrations", stray)
@@ -288,5 +288,5 @@ def _unreachable(
         return
     action = problem.action
     if problem.code == "database_missing":
-        action = f"run `{project.name} migrate`, which creates it"
+        action = f"run `{project.command} migrate`, which creates it"
     found.add("error", problem.code, problem.message, action)

@@ -1,160 +1,150 @@
 """`generate`: from the .sql files and a migrated database to rows, functions and schema."""
 
 import difflib
-import keyword
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
+import msgspec
 
-from typedsql import codecs, embedded
 from typedsql.errors import CodeError
-from typedsql.query import Statement, load_statements
 from typedsql.tools import emit
-from typedsql.tools.analysis import Analysed, Analyser, Row
-from typedsql.tools.catalog import read_catalog
 from typedsql.tools.config import Checkout, read_checkout
+from typedsql.tools.declaration_findings import declaration_finding
+from typedsql.tools.leftovers import leftovers
 from typedsql.tools.migration_session import applied_versions
 from typedsql.tools.migrations import migrate
-from typedsql.tools.schema import REFERENCE_MAJOR, dump_schema
+from typedsql.tools.offline import analysis_files, analysis_paths, unchanged_analysis
+from typedsql.tools.project_analysis import (
+    ProjectAnalysis,
+    Reading,
+    analyse_project,
+    read_queries,
+)
+from typedsql.tools.reading.findings import Finding, Refused, in_file_order
+from typedsql.tools.schema import dump_schema
+from typedsql.tools.scratch import open_analysis, scratch_server
 
 DIFF_LINES = 12
 """Of each outdated file, so that a finding says what is different."""
 
 
-class GenerationFailed(CodeError):
-    """The SQL has findings, all of them listed; nothing was written."""
+class Outcome(msgspec.Struct, frozen=True):
+    """What `generate` did or found."""
 
-    def __init__(self, findings: list[str]) -> None:
-        super().__init__("\n".join(findings))
-        self.findings = findings
+    lines: tuple[str, ...]
+    """One for each file that was written, removed or found outdated."""
+    strange: tuple[str, ...]
+    """One for each file that is in the way of what is generated, and nobody's to remove."""
+    asked: bool
+    """Whether a server was asked; else nothing had changed since one was."""
 
 
-async def generate(root: Path, *, check: bool) -> list[str]:
+async def generate(root: Path, *, check: bool, full: bool = False) -> Outcome:
     """Write everything that is generated; with `check`, write nothing and say what differs.
 
-    Migrates a scratch database on a server of its own. Returns one line for each file
-    written or found outdated. Raises GenerationFailed with all findings in the SQL at
-    once, each with file and line.
+    Asks a scratch server, migrated as the checkout says, unless nothing has changed since
+    one was asked; with `full` in any case. Raises Refused with all findings in the SQL.
     """
     checkout = read_checkout(root)
-    with _scratch_server(checkout.project.name) as server:
-        target = server.target("analysis")
-        await migrate(target, checkout.project)
-        connection = await asyncpg.connect(**target.asyncpg_arguments())
-        try:
-            await codecs.install(connection)
-            files = await _analyse(connection, checkout)
-            applied = await applied_versions(connection, checkout.project)
-        finally:
-            await connection.close()
-        schema = dump_schema(target, checkout.project, server.bin_dir, applied=applied)
-    files[root / checkout.project.schema_file] = schema
-    stale = _stale_modules(checkout, set(files))
+    readings = read_queries(checkout)
+    analysis = None if full else unchanged_analysis(checkout, readings)
+    files: dict[Path, str] = {}
+    asked = analysis is None
+    if analysis is None:
+        analysis, schema = await _ask(checkout, readings)
+        files = analysis_files(checkout, analysis, schema)
+        files[root / checkout.project.schema_file] = schema
+    files = _code(checkout, analysis) | files
+    gone, others = leftovers(checkout, files.keys() | analysis_paths(checkout, analysis))
+    strange = tuple(
+        f"{path.relative_to(root)}: not generated, in a folder for what is: move it"
+        for path in others
+    )
     if check:
-        return [
-            _outdated(path, text, root) for path, text in files.items() if _differs(path, text)
-        ] + [f"{path.relative_to(root)}: its .sql file is gone" for path in stale]
+        return Outcome(
+            (
+                *(
+                    _outdated(path, text, root)
+                    for path, text in files.items()
+                    if _differs(path, text)
+                ),
+                *(f"{path.relative_to(root)}: its .sql file is gone" for path in gone),
+            ),
+            strange,
+            asked,
+        )
     written: list[str] = []
     for path, text in files.items():
         if _differs(path, text):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             written.append(f"{path.relative_to(root)} written")
-    for path in stale:
+    for path in gone:
         path.unlink()
         written.append(f"{path.relative_to(root)} removed")
-    return written
+    return Outcome(tuple(written), strange, asked)
 
 
-@contextmanager
-def _scratch_server(name: str) -> Generator[embedded.EmbeddedServer]:
-    """A throwaway server of the reference release.
-
-    A server of its own, because the release decides what is dumped, and because roles
-    that migrations make belong to the whole server.
-    """
-    settings = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-    with tempfile.TemporaryDirectory(prefix=f"{name}-generate-") as folder:
-        # Root's server runs as another user, who must be able to get to its data.
-        Path(folder).chmod(0o711)
-        with embedded.start(
-            Path(folder) / "server", major=REFERENCE_MAJOR, settings=settings
-        ) as server:
-            yield server
+async def find(root: Path, *, full: bool = False) -> tuple[tuple[Finding, ...], int]:
+    """Everything that is wrong with a project's SQL, and how many statements it has."""
+    checkout = read_checkout(root)
+    readings = read_queries(checkout)
+    count = sum(len(reading.source.sections) for reading in readings)
+    if not full and unchanged_analysis(checkout, readings) is not None:
+        return (), count
+    try:
+        await _ask(checkout, readings)
+    except Refused as refused:
+        return refused.findings, count
+    return (), count
 
 
-async def _analyse(
-    connection: "asyncpg.Connection[asyncpg.Record]", checkout: Checkout
-) -> dict[Path, str]:
-    """The text of every generated Python file."""
-    catalog = await read_catalog(connection, checkout.declaration.schemas)
-    analyser = Analyser(connection, catalog, checkout.declaration)
-    rows: dict[str, Row] = {row.name: row for row in analyser.table_rows}
-    files: dict[Path, str] = {}
-    findings: list[str] = []
-    for path in sorted((checkout.root / checkout.project.queries_dir).glob("*.sql")):
-        analysed: list[Analysed] = []
+async def _ask(checkout: Checkout, readings: list[Reading]) -> tuple[ProjectAnalysis, str]:
+    """What a migrated server says, and its schema. Raises Refused with all findings."""
+    with scratch_server(checkout.project) as server:
+        target = server.target("analysis")
+        await migrate(target, checkout.project)
+        async with open_analysis(target) as connection:
+            analysis = await analyse_project(connection, checkout, readings)
+            findings = [*analysis.findings, *_name_findings(checkout, analysis, readings)]
+            if findings:
+                raise Refused(in_file_order(findings))
+            applied = await applied_versions(connection, checkout.project)
+        schema = dump_schema(target, checkout.project, server.bin_dir, applied=applied)
+    return analysis, schema
+
+
+def _name_findings(
+    checkout: Checkout, analysis: ProjectAnalysis, readings: list[Reading]
+) -> Iterator[Finding]:
+    """Statements whose names the generated modules cannot have."""
+    for reading in readings:
         try:
-            statements = _load(path)
-        except CodeError as failure:
-            findings.append(str(failure))
-            continue
-        for statement in statements.values():
-            try:
-                found = await analyser.analyse(statement, path.stem)
-                if found.row is not None:
-                    _agree(rows.setdefault(found.row.name, found.row), found)
-                analysed.append(found)
-            except CodeError as failure:
-                findings.append(str(failure))
-        target = checkout.package_dir / "queries" / f"{path.stem}.py"
-        try:
-            files[target] = emit.queries_module(path.stem, analysed, checkout.project)
-        except CodeError as failure:
-            findings.append(str(failure))
-    if findings:
-        raise GenerationFailed(findings)
-    files[checkout.package_dir / "queries" / "__init__.py"] = emit.queries_package(checkout.project)
-    files[checkout.package_dir / "rows.py"] = emit.rows_module(rows.values(), checkout.project)
-    files[checkout.package_dir / "project.py"] = emit.project_module(checkout.project)
-    return files
+            emit.queries_module(
+                reading.stem, analysis.files.get(reading.stem, ()), checkout.project
+            )
+        except emit.NameTaken as refusal:
+            yield reading.source.finding(
+                refusal.statement, rule="name", message=str(refusal), advice="choose another"
+            )
+    try:
+        emit.rows_module(analysis.rows, checkout.project, analysis.aliases)
+    except CodeError as failure:
+        yield declaration_finding(checkout.root, "name", f"[tool.typedsql.rows]: {failure}")
 
 
-def _load(path: Path) -> dict[str, Statement]:
-    if not path.stem.isidentifier() or keyword.iskeyword(path.stem) or path.stem.startswith("_"):
-        raise CodeError(
-            f"{path.parent.name}/{path.name}: the file's name becomes a module's, and Python "
-            "cannot import that; choose another"
-        )
-    statements = load_statements(path)
-    if not statements:
-        raise CodeError(
-            f"{path.parent.name}/{path.name}: no statement in it; begin one with "
-            "`-- name: get_thing(id)^`, or remove the file"
-        )
-    return statements
-
-
-def _agree(known: Row, found: Analysed) -> None:
-    """Two statements share a row only if it is the same in both."""
-    row = found.row
-    if row is None or [(f.name, f.annotation) for f in known.fields] == [
-        (f.name, f.annotation) for f in row.fields
-    ]:
-        return
-    raise CodeError(
-        f"{found.statement.location}: returns other columns than the statement that first "
-        f"returned {row.name}; give one of them another name with @returns"
-    )
-
-
-def _stale_modules(checkout: Checkout, wanted: set[Path]) -> list[Path]:
-    """Generated modules whose .sql file is gone."""
-    folder = checkout.package_dir / "queries"
-    return sorted(path for path in folder.glob("*.py") if path not in wanted)
+def _code(checkout: Checkout, analysis: ProjectAnalysis) -> dict[Path, str]:
+    """The text of every generated Python file, and of every file of variants."""
+    package = checkout.package_dir
+    project = checkout.project
+    files = {
+        package / "queries" / f"{stem}.py": emit.queries_module(stem, found, project)
+        for stem, found in analysis.files.items()
+    }
+    files[package / "queries" / "__init__.py"] = emit.queries_package(project)
+    files[package / "rows.py"] = emit.rows_module(analysis.rows, project, analysis.aliases)
+    files[package / "project.py"] = emit.project_module(project)
+    return files | {checkout.root / name: text for name, text in analysis.variants.items()}
 
 
 def _differs(path: Path, text: str) -> bool:

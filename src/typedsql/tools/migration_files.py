@@ -57,7 +57,7 @@ def list_migrations(project: Project) -> list[MigrationFile]:
         if match is None:
             raise ConfigurationError(
                 f"{_shown(project, path)}: a migration is named <14-digit version>_<words>.sql; "
-                f"rename it, or make one with `{project.name} migrations new`"
+                f"rename it, or make one with `{project.command} migrations new`"
             )
         version, name = match.groups()
         if version in found:

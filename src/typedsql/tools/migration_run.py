@@ -86,7 +86,7 @@ class MigrationRun(msgspec.Struct, frozen=True, kw_only=True):
             raise OperatorError(
                 f"the database has an invalid index, which no query uses: {', '.join(invalid)}; "
                 f"its build failed: run REINDEX INDEX CONCURRENTLY {invalid[0]}; and "
-                f"`{self.project.name} migrate` again"
+                f"`{self.project.command} migrate` again"
             )
         return finished
 

@@ -1,19 +1,22 @@
 """How PostgreSQL would run a named statement with given arguments, or how it did."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import NoRowFound
-from typedsql.query import Statement
+from typedsql.query import as_fetched
+from typedsql.statements import Statement
 from typedsql.transaction import Transaction
 
+R = TypeVar("R")
+
 Form = Literal["text", "json"]
-Call = Callable[[Any], Awaitable[Any] | AsyncGenerator[Any, None]]
+Call = Callable[[Any], Awaitable[Any] | AsyncIterator[Any]]
 """A generated function with all its arguments but the database."""
 
 
@@ -43,26 +46,33 @@ class _Listener:
         self.arguments: Sequence[object] = ()
 
     async def fetch_all(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> list[asyncpg.Record]:
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[list[asyncpg.Record]], R],
+    ) -> R:
         self._keep(statement, arguments)
-        return []
+        return read([])
 
     async def fetch_one(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> asyncpg.Record | None:
+        self,
+        statement: Statement,
+        arguments: Sequence[object],
+        read: Callable[[asyncpg.Record | None], R],
+    ) -> R:
         self._keep(statement, arguments)
-        return None
+        return read(None)
 
     async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
         self._keep(statement, arguments)
         return 0
 
-    async def iterate(
+    async def batches(
         self, statement: Statement, arguments: Sequence[object]
-    ) -> AsyncGenerator[asyncpg.Record, None]:
-        for record in await self.fetch_all(statement, arguments):
-            yield record
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        rows = await self.fetch_all(statement, arguments, as_fetched)
+        if rows:
+            yield rows
 
     def _keep(self, statement: Statement, arguments: Sequence[object]) -> None:
         self.statement, self.arguments = statement, arguments
@@ -105,7 +115,7 @@ async def explain_query(
 
 async def _listen(call: Call, listener: _Listener) -> None:
     result = call(listener)
-    if isinstance(result, AsyncGenerator):
+    if isinstance(result, AsyncIterator):
         async for _ in result:
             pass
         return
@@ -124,7 +134,7 @@ async def _explain(
     question = msgspec.structs.replace(
         statement, sql=f"EXPLAIN (FORMAT {form}{measured}) {statement.sql}", columns=None
     )
-    records = await transaction.fetch_all(question, arguments)
+    records = await transaction.fetch_all(question, arguments, as_fetched)
     if form == "json":
         return msgspec.json.decode(records[0][0])
     return "\n".join(record[0] for record in records)

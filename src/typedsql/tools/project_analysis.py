@@ -1,0 +1,165 @@
+"""All statements of a project, read, varied and analysed; everything that is wrong at once."""
+
+import keyword
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from typedsql.tools.analysis import Analysed, Analyser
+from typedsql.tools.config import Checkout
+from typedsql.tools.declaration_findings import of_refusal, unknown_names
+from typedsql.tools.inputs import query_files
+from typedsql.tools.reading.findings import Finding, Refused, in_file_order
+from typedsql.tools.reading.source import SourceFile
+from typedsql.tools.rows.fields import Alias, Row, ShapeRefused, agree
+from typedsql.tools.variants.expansion import Expansion, expand
+
+_SCHEMAS: Final = "SELECT n.nspname FROM pg_catalog.pg_namespace AS n"
+
+# aiosql warns of what is a finding here, with a place and an advice.
+logging.getLogger("aiosql").setLevel(logging.ERROR)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One .sql file, read and with its variants written down."""
+
+    stem: str
+    source: SourceFile
+    expansion: Expansion
+    variants: SourceFile
+    """The text of the variants, which need not be written yet."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the file by itself; that of the variants would be ours."""
+        return (*self.source.findings, *self.expansion.findings, *self.variants.findings)
+
+
+class ProjectAnalysis(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is generated follows from this."""
+
+    files: Mapping[str, tuple[Analysed, ...]]
+    """The statements of each file, by its stem, in the order of the file."""
+    variants: Mapping[str, str]
+    """Text of each file of variants by its path, relative to the project's root."""
+    rows: tuple[Row, ...]
+    """Structs of composite types, of tables, and of statements."""
+    aliases: tuple[Alias, ...]
+    columns: tuple[tuple[str, str], ...] = ()
+    """Every table's columns: ``schema.table`` and name. Empty where it was read from files."""
+    findings: tuple[Finding, ...] = ()
+
+
+def read_queries(checkout: Checkout) -> list[Reading]:
+    """Every .sql file of the project; asks no server."""
+    return [_read(path, checkout) for path in query_files(checkout)]
+
+
+def _read(path: Path, checkout: Checkout) -> Reading:
+    source = SourceFile.read(path, checkout.root)
+    stem = path.stem
+    told: tuple[str, str] | None = None
+    if not stem.isidentifier() or keyword.iskeyword(stem) or stem.startswith("_"):
+        told = ("the file's name becomes a module's, and Python cannot import that", "rename it")
+    elif not source.sections and not source.findings:
+        told = (
+            "no statement in it",
+            "begin one with `-- name: get_thing(id)^`, or remove the file",
+        )
+    if told is not None:
+        finding = source.at(0, rule="file", message=told[0], advice=told[1])
+        source.findings = (*source.findings, msgspec.structs.replace(finding, column=0, excerpt=""))
+    expansion = expand(
+        source,
+        max_variants=checkout.declaration.max_variants,
+        command=checkout.project.command,
+    )
+    return Reading(stem, source, expansion, SourceFile.of_text(expansion.file, expansion.text))
+
+
+async def analyse_project(
+    connection: Any, checkout: Checkout, readings: Iterable[Reading]
+) -> ProjectAnalysis:
+    """Ask a migrated database about every statement. What is wrong is in `findings`."""
+    readings = list(readings)
+    findings = [finding for reading in readings for finding in reading.findings]
+    try:
+        analyser = await Analyser.load(
+            connection, checkout.declaration, without=checkout.project.migrations_table
+        )
+    except ShapeRefused as refusal:
+        findings.append(of_refusal(checkout.root, refusal))
+        return ProjectAnalysis(files={}, variants={}, rows=(), aliases=(), findings=tuple(findings))
+    shapes = analyser.shapes
+    schemas = [row[0] for row in await connection.fetch(_SCHEMAS)]
+    findings += unknown_names(checkout.root, checkout.declaration, analyser.catalog, schemas)
+    refusals = shapes.check_documents(checkout.source_root)
+    findings += [of_refusal(checkout.root, refusal) for refusal in refusals]
+    rows = {row.name: row for row in (*shapes.composites, *shapes.tables.values())}
+    files: dict[str, tuple[Analysed, ...]] = {}
+    for reading in readings:
+        found: list[Analysed] = []
+        for statement in reading.source.statements.values():
+            name = statement.name.partition(".")[2]
+            try:
+                analysed = await analyser.analyse(
+                    reading.source, statement, reading.expansion.sets.get(name), reading.variants
+                )
+                _share(rows, analysed, reading)
+            except Refused as refused:
+                findings += refused.findings
+                continue
+            except Exception as failure:
+                failure.add_note(f"while {statement.name} was analysed, {statement.location}")
+                raise
+            found.append(analysed)
+        files[reading.stem] = tuple(found)
+    if not findings:
+        # What a refused statement would have used is not unused.
+        refusals = shapes.unused_documents()
+        findings += [of_refusal(checkout.root, refusal) for refusal in refusals]
+    return ProjectAnalysis(
+        files=files,
+        variants=texts_of(readings),
+        rows=tuple(rows.values()),
+        aliases=tuple(shapes.aliases),
+        columns=tuple(
+            (table.qualified, column.name)
+            for table in analyser.catalog.tables.values()
+            for column in table.columns
+        ),
+        findings=tuple(in_file_order(findings)),
+    )
+
+
+def texts_of(readings: Iterable[Reading]) -> dict[str, str]:
+    """The files of variants that are to be written."""
+    return {item.expansion.file: item.expansion.text for item in readings if item.expansion.text}
+
+
+def statements_of(analysis: ProjectAnalysis) -> Iterator[Analysed]:
+    """Every statement, file by file."""
+    for found in analysis.files.values():
+        yield from found
+
+
+def _share(rows: dict[str, Row], analysed: Analysed, reading: Reading) -> None:
+    """Raises Refused where a row of that name is another one already."""
+    if analysed.row is None:
+        return
+    try:
+        agree(rows, analysed.row)
+    except ShapeRefused as refusal:
+        raise Refused(
+            [
+                reading.source.finding(
+                    analysed.statement,
+                    rule=refusal.rule,
+                    message=refusal.message,
+                    advice=refusal.advice,
+                )
+            ]
+        ) from None
