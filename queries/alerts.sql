@@ -4,7 +4,6 @@
 -- statements without mine in their name are for a server that decides itself whose they are.
 
 -- name: insert(user_id, alert_type, conditions, enabled)<!
--- @one
 -- Adds an alert for a user and returns it whole.
 -- Index: alerts_pkey.
 INSERT INTO public.alerts AS t (
@@ -29,7 +28,6 @@ RETURNING
     t.updated_at;
 
 -- name: insert_mine(alert_type, conditions, enabled)<!
--- @one
 -- Adds an alert for the user of the session (auth.uid(), the default of user_id) and returns
 -- it whole. Without a user in the session it is refused: by row level security where that
 -- applies, else as a not-null violation.
@@ -102,25 +100,11 @@ SELECT
 FROM public.alerts AS t
 WHERE t.id = :id;
 
--- name: list_by_user(user_id, max_rows)
--- The alerts of a user, newest first. Continue with list_by_user_page.
--- Index: idx_alerts_user_id, backwards.
-SELECT
-    t.id,
-    t.user_id,
-    t.alert_type,
-    t.conditions,
-    t.enabled,
-    t.created_at,
-    t.updated_at
-FROM public.alerts AS t
-WHERE t.user_id = :user_id
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT :max_rows;
-
--- name: list_by_user_page(user_id, before_created_at, before_id, max_rows)
--- The page of list_by_user that follows the alert named by the before parameters.
--- Index: idx_alerts_user_id, backwards from before_created_at.
+-- name: list_by_user(user_id, before_created_at, before_id, max_rows)
+-- @optional before_created_at, before_id
+-- The alerts of a user, newest first; those that follow the alert named by the before
+-- parameters, where they are given.
+-- Index: idx_alerts_user_id, backwards, from before_created_at.
 SELECT
     t.id,
     t.user_id,
@@ -136,26 +120,11 @@ WHERE
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT :max_rows;
 
--- name: list_mine(max_rows)
+-- name: list_mine(before_created_at, before_id, max_rows)
+-- @optional before_created_at, before_id
 -- The alerts of the user of the session (auth.uid()), newest first; none without a user.
--- Continue with list_mine_page.
--- Index: idx_alerts_user_id, backwards.
-SELECT
-    t.id,
-    t.user_id,
-    t.alert_type,
-    t.conditions,
-    t.enabled,
-    t.created_at,
-    t.updated_at
-FROM public.alerts AS t
-WHERE t.user_id = (SELECT auth.uid())
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT :max_rows;
-
--- name: list_mine_page(before_created_at, before_id, max_rows)
--- The page of list_mine that follows the alert named by the before parameters.
--- Index: idx_alerts_user_id, backwards from before_created_at.
+-- Those that follow the alert named by the before parameters, where they are given.
+-- Index: idx_alerts_user_id, backwards, from before_created_at.
 SELECT
     t.id,
     t.user_id,
@@ -172,8 +141,9 @@ ORDER BY t.created_at DESC, t.id DESC
 LIMIT :max_rows;
 
 -- name: list_enabled(after_id, max_rows)
--- The enabled alerts of every user by id, after the given one, to be matched against new
--- rows. The first page comes after the nil UUID.
+-- @optional after_id
+-- The enabled alerts of every user by id, to be matched against new rows; those after the
+-- given one, where it is given.
 -- Index: alerts_pkey; enabled is filtered on the way.
 SELECT
     t.id,
@@ -184,6 +154,34 @@ SELECT
     t.created_at,
     t.updated_at
 FROM public.alerts AS t
+WHERE
+    t.id > :after_id
+    AND t.enabled
+ORDER BY t.id ASC
+LIMIT :max_rows;
+
+-- name: list_enabled_with_owner(after_id, max_rows)
+-- @optional after_id
+-- @returns AlertWithOwner
+-- The enabled alerts of every user by id, each with the profile of its owner, as who sends a
+-- notification needs them; those after the given one, where it is given.
+-- owner is None for an account that never made a profile.
+-- Index: alerts_pkey; enabled is filtered on the way. users_pkey for the profiles.
+SELECT
+    t.id AS "alert.id",
+    t.user_id AS "alert.user_id",
+    t.alert_type AS "alert.alert_type",
+    t.conditions AS "alert.conditions",
+    t.enabled AS "alert.enabled",
+    t.created_at AS "alert.created_at",
+    t.updated_at AS "alert.updated_at",
+    u.id AS "owner.id",
+    u.display_name AS "owner.display_name",
+    u.preferences AS "owner.preferences",
+    u.created_at AS "owner.created_at",
+    u.updated_at AS "owner.updated_at"
+FROM public.alerts AS t
+LEFT JOIN public.users AS u ON t.user_id = u.id
 WHERE
     t.id > :after_id
     AND t.enabled

@@ -147,32 +147,11 @@ WHERE
 ORDER BY t.number ASC
 LIMIT :max_rows;
 
--- name: list_recent(chain_id, max_rows)
--- The canonical blocks of a chain, highest number first. Continue with list_recent_page.
--- Index: idx_blocks_canonical_number, backwards.
-SELECT
-    t.hash,
-    t.chain_id,
-    t.number,
-    t.parent_hash,
-    t.block_timestamp,
-    t.canonical,
-    t.orphaned_at,
-    t.finality,
-    t.min_value_eth,
-    t.complete,
-    t.created_at,
-    t.updated_at
-FROM public.blocks AS t
-WHERE
-    t.chain_id = :chain_id
-    AND t.canonical
-ORDER BY t.number DESC
-LIMIT :max_rows;
-
--- name: list_recent_page(chain_id, before_number, max_rows)
--- The page of list_recent that follows the block at before_number.
--- Index: idx_blocks_canonical_number, backwards from before_number.
+-- name: list_recent(chain_id, before_number, max_rows)
+-- @optional before_number
+-- The canonical blocks of a chain, highest number first; those below before_number, where it
+-- is given.
+-- Index: idx_blocks_canonical_number, backwards, from before_number.
 SELECT
     t.hash,
     t.chain_id,
@@ -194,9 +173,10 @@ WHERE
 ORDER BY t.number DESC
 LIMIT :max_rows;
 
--- name: list_page(after_hash, after_chain_id, max_rows)
--- Every block of every chain, orphaned ones included, by hash and chain, after the given
--- key. The first page comes after an empty hash.
+-- name: list_all(after_hash, after_chain_id, max_rows)
+-- @optional after_hash, after_chain_id
+-- Every block of every chain, orphaned ones included, by hash and chain; those after the
+-- given key, where it is given.
 -- Index: blocks_pkey.
 SELECT
     t.hash,

@@ -3,7 +3,6 @@
 -- The key is (source, item, payload_sha256), so that a repeated run finds its letters again.
 
 -- name: merge(source, item, payload, reason, sqlstate)<!
--- @one
 -- Files an item, or notes one more attempt at it with its newest reason, and returns the
 -- letter whole. sqlstate is NULL for an item refused before it came to SQL.
 -- Index: dead_letters_natural_key.
@@ -58,27 +57,11 @@ SELECT
 FROM public.dead_letters AS t
 WHERE t.id = :id;
 
--- name: list_recent(max_rows)
--- Letters by when they were first filed, newest first. Continue with list_recent_page.
--- Index: idx_dead_letters_first_seen_at, backwards.
-SELECT
-    t.id,
-    t.source,
-    t.item,
-    t.payload,
-    t.payload_sha256,
-    t.reason,
-    t.sqlstate,
-    t.attempts,
-    t.first_seen_at,
-    t.last_seen_at
-FROM public.dead_letters AS t
-ORDER BY t.first_seen_at DESC, t.id DESC
-LIMIT :max_rows;
-
--- name: list_recent_page(before_first_seen_at, before_id, max_rows)
--- The page of list_recent that follows the letter named by the before parameters.
--- Index: idx_dead_letters_first_seen_at, backwards from before_first_seen_at.
+-- name: list_recent(before_first_seen_at, before_id, max_rows)
+-- @optional before_first_seen_at, before_id
+-- Letters by when they were first filed, newest first; those that follow the letter named by
+-- the before parameters, where they are given.
+-- Index: idx_dead_letters_first_seen_at, backwards, from before_first_seen_at.
 SELECT
     t.id,
     t.source,
@@ -96,8 +79,9 @@ ORDER BY t.first_seen_at DESC, t.id DESC
 LIMIT :max_rows;
 
 -- name: list_by_source(source, after_item, after_payload_sha256, max_rows)
--- The letters of one source by item, after the given item. The first page comes after an
--- empty item and an empty payload_sha256.
+-- @optional after_item, after_payload_sha256
+-- The letters of one source by item; those that follow the letter named by the after
+-- parameters, where they are given.
 -- Index: dead_letters_natural_key.
 SELECT
     t.id,
@@ -126,7 +110,9 @@ WHERE t.source = :source;
 
 -- name: count_by_source(max_rows)
 -- @returns DeadLetterSource
+-- @timeout 10s
 -- How many letters each source has and when one was last seen, most letters first.
+-- Ends after 10 s: it reads every letter, which on a bad day are many.
 -- Index: none, reads the table.
 SELECT
     t.source,

@@ -51,9 +51,9 @@ WHERE
     t.stream = :stream
     AND t.chain_id = :chain_id;
 
--- name: list_page(after_stream, after_chain_id, max_rows)
--- Every stream by name and chain, after the given key. The first page comes after an empty
--- name.
+-- name: list_all(after_stream, after_chain_id, max_rows)
+-- @optional after_stream, after_chain_id
+-- Every stream by name and chain; those after the given key, where it is given.
 -- Index: ingest_cursors_pkey.
 SELECT
     t.stream,

@@ -4,7 +4,6 @@
 -- The natural key is (symbol, exchange, side, price_level).
 
 -- name: insert(price_level, size, side, strength, exchange, symbol)<!
--- @one
 -- Adds a level and returns it whole. One that is there already is a unique violation; use
 -- merge where it may be.
 -- Index: idx_liquidity_zones_symbol.
@@ -169,26 +168,10 @@ WHERE
 ORDER BY t.price_level ASC, t.symbol ASC, t.exchange ASC
 LIMIT 1000;
 
--- name: list_by_symbol(symbol, max_rows)
--- The levels of one symbol by exchange, side and price. Continue with list_by_symbol_page.
--- Index: idx_liquidity_zones_symbol.
-SELECT
-    t.id,
-    t.price_level,
-    t.size,
-    t.side,
-    t.strength,
-    t.exchange,
-    t.symbol,
-    t.created_at,
-    t.updated_at
-FROM public.liquidity_zones AS t
-WHERE t.symbol = :symbol
-ORDER BY t.exchange ASC, t.side ASC, t.price_level ASC
-LIMIT :max_rows;
-
--- name: list_by_symbol_page(symbol, after_exchange, after_side, after_price_level, max_rows)
--- The page of list_by_symbol that follows the level named by the after parameters.
+-- name: list_by_symbol(symbol, after_exchange, after_side, after_price_level, max_rows)
+-- @optional after_exchange, after_side, after_price_level
+-- The levels of one symbol by exchange, side and price; those that follow the level named by
+-- the after parameters, where they are given.
 -- Index: idx_liquidity_zones_symbol.
 SELECT
     t.id,
@@ -211,9 +194,10 @@ WHERE
 ORDER BY t.exchange ASC, t.side ASC, t.price_level ASC
 LIMIT :max_rows;
 
--- name: list_page(after_symbol, after_exchange, after_side, after_price_level, max_rows)
--- Every level by symbol, exchange, side and price, after the given key. The first page comes
--- after an empty symbol.
+-- name: list_all(after_symbol, after_exchange, after_side, after_price_level, max_rows)
+-- @optional after_symbol, after_exchange, after_side, after_price_level
+-- Every level by symbol, exchange, side and price; those after the given key, where it is
+-- given.
 -- Index: idx_liquidity_zones_symbol.
 SELECT
     t.id,

@@ -10,10 +10,9 @@
 -- missing, and returns how many were made. At most 240 months a call.
 -- Takes a lock until the transaction ends; concurrent calls wait, readers and writers of
 -- other months do not.
-SELECT public.ensure_market_data_months(:first, :last) AS months_made;
+SELECT public.ensure_market_data_months(:first, :last) AS "months_made!";
 
 -- name: insert(exchange, symbol, interval, open_time, open, high, low, close, volume, trade_count)<!
--- @one
 -- Adds a candle and returns it whole. One that is there already is a unique violation; use
 -- merge where it may be.
 -- Index: market_data_pkey.
@@ -223,8 +222,10 @@ WHERE
 ORDER BY t.open_time DESC
 LIMIT 1;
 
--- name: list_candles(exchange, symbol, interval, since, until, max_rows)
--- The candles of a chart in a period, oldest first. Continue with list_candles_page.
+-- name: list_candles(exchange, symbol, interval, since, after_open_time, until, max_rows)
+-- @optional after_open_time
+-- The candles of a chart in a period, oldest first; those after the candle of
+-- after_open_time, where it is given.
 -- Index: market_data_pkey; only the months of the period are read.
 SELECT
     t.exchange,
@@ -245,63 +246,16 @@ WHERE
     AND t.exchange = :exchange
     AND t.interval = :interval
     AND t.open_time >= :since
-    AND t.open_time < :until
-ORDER BY t.open_time ASC
-LIMIT :max_rows;
-
--- name: list_candles_page(exchange, symbol, interval, after_open_time, until, max_rows)
--- The page of list_candles that follows the candle of after_open_time.
--- Index: market_data_pkey; only the months of the period are read.
-SELECT
-    t.exchange,
-    t.symbol,
-    t.interval,
-    t.open_time,
-    t.open,
-    t.high,
-    t.low,
-    t.close,
-    t.volume,
-    t.trade_count,
-    t.created_at,
-    t.updated_at
-FROM public.market_data AS t
-WHERE
-    t.symbol = :symbol
-    AND t.exchange = :exchange
-    AND t.interval = :interval
     AND t.open_time > :after_open_time
     AND t.open_time < :until
 ORDER BY t.open_time ASC
 LIMIT :max_rows;
 
--- name: list_recent(exchange, symbol, interval, max_rows)
--- The newest candles of a chart, newest first. Continue with list_recent_page.
--- Index: market_data_pkey, backwards, newest month first.
-SELECT
-    t.exchange,
-    t.symbol,
-    t.interval,
-    t.open_time,
-    t.open,
-    t.high,
-    t.low,
-    t.close,
-    t.volume,
-    t.trade_count,
-    t.created_at,
-    t.updated_at
-FROM public.market_data AS t
-WHERE
-    t.symbol = :symbol
-    AND t.exchange = :exchange
-    AND t.interval = :interval
-ORDER BY t.open_time DESC
-LIMIT :max_rows;
-
--- name: list_recent_page(exchange, symbol, interval, before_open_time, max_rows)
--- The page of list_recent that follows the candle of before_open_time.
--- Index: market_data_pkey, backwards from before_open_time.
+-- name: list_recent(exchange, symbol, interval, before_open_time, max_rows)
+-- @optional before_open_time
+-- The newest candles of a chart, newest first; those before the candle of before_open_time,
+-- where it is given.
+-- Index: market_data_pkey, backwards, newest month first, from before_open_time.
 SELECT
     t.exchange,
     t.symbol,

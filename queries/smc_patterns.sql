@@ -6,7 +6,6 @@
 -- The natural key is (symbol, exchange, time_frame, pattern_type, detected_at, price_level).
 
 -- name: insert(exchange, symbol, pattern_type, time_frame, detected_at, price_level, confidence_score, status, metadata)<!
--- @one
 -- Adds a pattern and returns it whole. One that is there already is a unique violation; use
 -- merge where it may be.
 -- Index: smc_patterns_natural_key.
@@ -203,32 +202,10 @@ ORDER BY
     t.id ASC
 LIMIT :max_rows;
 
--- name: list_by_chart(exchange, symbol, time_frame, max_rows)
--- The patterns of one chart by type, time and price. Continue with list_by_chart_page.
--- Index: smc_patterns_natural_key.
-SELECT
-    t.id,
-    t.exchange,
-    t.symbol,
-    t.pattern_type,
-    t.time_frame,
-    t.detected_at,
-    t.price_level,
-    t.confidence_score,
-    t.status,
-    t.metadata,
-    t.created_at,
-    t.updated_at
-FROM public.smc_patterns AS t
-WHERE
-    t.symbol = :symbol
-    AND t.exchange = :exchange
-    AND t.time_frame = :time_frame
-ORDER BY t.pattern_type ASC, t.detected_at ASC, t.price_level ASC
-LIMIT :max_rows;
-
--- name: list_by_chart_page(exchange, symbol, time_frame, after_pattern_type, after_detected_at, after_price_level, max_rows)
--- The page of list_by_chart that follows the pattern named by the after parameters.
+-- name: list_by_chart(exchange, symbol, time_frame, after_pattern_type, after_detected_at, after_price_level, max_rows)
+-- @optional after_pattern_type, after_detected_at, after_price_level
+-- The patterns of one chart by type, time and price; those that follow the pattern named by
+-- the after parameters, where they are given.
 -- Index: smc_patterns_natural_key.
 SELECT
     t.id,
@@ -256,30 +233,11 @@ WHERE
 ORDER BY t.pattern_type ASC, t.detected_at ASC, t.price_level ASC
 LIMIT :max_rows;
 
--- name: list_by_type(pattern_type, max_rows)
--- The patterns of one type on every chart, newest first. Continue with list_by_type_page.
--- Index: idx_smc_patterns_pattern_type.
-SELECT
-    t.id,
-    t.exchange,
-    t.symbol,
-    t.pattern_type,
-    t.time_frame,
-    t.detected_at,
-    t.price_level,
-    t.confidence_score,
-    t.status,
-    t.metadata,
-    t.created_at,
-    t.updated_at
-FROM public.smc_patterns AS t
-WHERE t.pattern_type = :pattern_type
-ORDER BY t.detected_at DESC, t.id DESC
-LIMIT :max_rows;
-
--- name: list_by_type_page(pattern_type, before_detected_at, before_id, max_rows)
--- The page of list_by_type that follows the pattern named by the before parameters.
--- Index: idx_smc_patterns_pattern_type, backwards from before_detected_at.
+-- name: list_by_type(pattern_type, before_detected_at, before_id, max_rows)
+-- @optional before_detected_at, before_id
+-- The patterns of one type on every chart, newest first; those that follow the pattern named
+-- by the before parameters, where they are given.
+-- Index: idx_smc_patterns_pattern_type, backwards, from before_detected_at.
 SELECT
     t.id,
     t.exchange,
@@ -300,8 +258,9 @@ WHERE
 ORDER BY t.detected_at DESC, t.id DESC
 LIMIT :max_rows;
 
--- name: list_page(after_id, max_rows)
--- Every pattern by id, after the given one. The first page comes after the nil UUID.
+-- name: list_all(after_id, max_rows)
+-- @optional after_id
+-- Every pattern by id; those after the given one, where it is given.
 -- Index: smc_patterns_pkey.
 SELECT
     t.id,

@@ -3,7 +3,6 @@
 -- A profile goes when its auth.users row goes.
 
 -- name: insert(id, display_name, preferences)<!
--- @one
 -- Adds a profile and returns it whole. id is that of the auth.users row. A profile that is
 -- there already is a unique violation; use merge where it may be.
 -- Index: users_pkey.
@@ -61,8 +60,9 @@ SELECT
 FROM public.users AS t
 WHERE t.id = :id;
 
--- name: list_page(after_id, max_rows)
--- Every profile by id, after the given one. The first page comes after the nil UUID.
+-- name: list_all(after_id, max_rows)
+-- @optional after_id
+-- Every profile by id; those after the given one, where it is given.
 -- Index: users_pkey.
 SELECT
     t.id,
@@ -124,7 +124,6 @@ DELETE FROM public.users AS t
 WHERE t.id = :id;
 
 -- name: act_as(user_id)^
--- @one
 -- @returns ActingUser
 -- Lets the rest of its transaction run as the API runs it for a signed-in user.
 -- The role is authenticated and the claims are the user's, so auth.uid() is user_id and row

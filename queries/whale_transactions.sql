@@ -7,7 +7,6 @@
 -- that no receipt told, as before Byzantium). Time ranges are half open, [since, until).
 
 -- name: insert(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, value_usd, price_source, priced_at, gas_price, gas_used, succeeded, whale_score)<!
--- @one
 -- Adds one canonical row and returns it whole.
 -- A row that is there already is a unique violation; use merge where it may be.
 -- value_usd, price_source and priced_at are given together or all NULL.
@@ -288,47 +287,12 @@ WHERE
 ORDER BY t.block_number ASC, t.block_hash ASC, t.trace_path ASC
 LIMIT 1000;
 
--- name: list_recent(min_value_eth, max_rows)
--- Transfers of every chain worth at least min_value_eth, newest first.
--- Continue with list_recent_page.
--- Index: idx_whale_transactions_timestamp, backwards; value_eth is filtered on the way.
-SELECT
-    t.id,
-    t.hash,
-    t.chain_id,
-    t.block_hash,
-    t.trace_path,
-    t.block_number,
-    t.block_timestamp,
-    t.from_address,
-    t.to_address,
-    t.value_eth,
-    t.value_usd,
-    t.price_source,
-    t.priced_at,
-    t.gas_price,
-    t.gas_used,
-    t.succeeded,
-    t.whale_score,
-    t.orphaned_at,
-    t.created_at,
-    t.updated_at
-FROM public.whale_transactions AS t
-WHERE
-    t.value_eth >= :min_value_eth
-    AND t.orphaned_at IS NULL
-    AND t.succeeded IS DISTINCT FROM FALSE
-ORDER BY
-    t.block_timestamp DESC,
-    t.hash DESC,
-    t.chain_id DESC,
-    t.block_hash DESC,
-    t.trace_path DESC
-LIMIT :max_rows;
-
--- name: list_recent_page(min_value_eth, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
--- The page of list_recent that follows the row named by the before parameters.
--- Index: idx_whale_transactions_timestamp, backwards from before_timestamp.
+-- name: list_recent(min_value_eth, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
+-- @optional before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path
+-- Transfers of every chain worth at least min_value_eth, newest first; those that follow the
+-- row named by the before parameters, where they are given.
+-- Index: idx_whale_transactions_timestamp, backwards, from before_timestamp; value_eth is
+-- filtered on the way.
 SELECT
     t.id,
     t.hash,
@@ -370,9 +334,19 @@ ORDER BY
     t.trace_path DESC
 LIMIT :max_rows;
 
--- name: list_largest(chain_id, min_value_eth, since, max_rows)
--- Transfers of one chain worth at least min_value_eth since a time, largest first.
--- Index: idx_whale_transactions_value_eth, backwards.
+-- name: list_transfers(chain_id, min_value_eth, since, until, max_rows)
+-- @optional min_value_eth
+-- @optional since
+-- @optional until
+-- @order_by newest t.block_timestamp DESC, t.hash DESC, t.block_hash DESC, t.trace_path DESC
+-- @order_by largest t.value_eth DESC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+-- Transfers of one chain worth at least min_value_eth in [since, until), newest or largest
+-- first. What is not given does not limit. To read on page by page take list_recent; for the
+-- transfers of one address list_by_address.
+-- Index: idx_whale_transactions_timestamp, backwards, for the newest;
+-- idx_whale_transactions_value_eth, backwards, for the largest, but those of a period with
+-- both ends may be sorted out of idx_whale_transactions_timestamp where that is narrower.
+-- chain_id, and what of the filters the index does not hold, is filtered on the way.
 SELECT
     t.id,
     t.hash,
@@ -399,9 +373,10 @@ WHERE
     t.chain_id = :chain_id
     AND t.value_eth >= :min_value_eth
     AND t.block_timestamp >= :since
+    AND t.block_timestamp < :until
     AND t.orphaned_at IS NULL
     AND t.succeeded IS DISTINCT FROM FALSE
-ORDER BY t.value_eth DESC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+ORDER BY t.block_timestamp DESC, t.hash DESC, t.block_hash DESC, t.trace_path DESC
 LIMIT :max_rows;
 
 -- name: list_highest_scored(chain_id, min_whale_score, since, max_rows)
@@ -470,91 +445,15 @@ WHERE
 ORDER BY t.hash ASC, t.block_hash ASC, t.trace_path ASC
 LIMIT :max_rows;
 
--- name: list_by_address(address, max_rows)
+-- name: list_by_address(address, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
+-- @optional before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path
 -- @returns AddressTransfer
 -- Transfers from or to an address on every chain, newest first; direction is out, in or
--- self. Continue with list_by_address_page.
+-- self. Those that follow the row named by the before parameters, where they are given.
 -- Index: idx_whale_transactions_from_address and idx_whale_transactions_to_address, both
--- backwards and merged. Each half has its own order and limit, because without them, or with
--- OR in place of UNION ALL, every row of a busy address is read and sorted.
-SELECT
-    t.hash,
-    t.chain_id,
-    t.block_hash,
-    t.trace_path,
-    t.block_number,
-    t.block_timestamp,
-    t.from_address,
-    t.to_address,
-    t.value_eth,
-    t.value_usd,
-    CASE
-        WHEN t.from_address <> lower(:address) THEN 'in'
-        WHEN t.to_address = lower(:address) THEN 'self'
-        ELSE 'out'
-    END AS direction
-FROM (
-    (
-        SELECT
-            s.hash,
-            s.chain_id,
-            s.block_hash,
-            s.trace_path,
-            s.block_number,
-            s.block_timestamp,
-            s.from_address,
-            s.to_address,
-            s.value_eth,
-            s.value_usd
-        FROM public.whale_transfers AS s
-        WHERE s.from_address = lower(:address)
-        ORDER BY
-            s.block_timestamp DESC,
-            s.hash DESC,
-            s.chain_id DESC,
-            s.block_hash DESC,
-            s.trace_path DESC
-        LIMIT :max_rows
-    )
-    UNION ALL
-    (
-        SELECT
-            r.hash,
-            r.chain_id,
-            r.block_hash,
-            r.trace_path,
-            r.block_number,
-            r.block_timestamp,
-            r.from_address,
-            r.to_address,
-            r.value_eth,
-            r.value_usd
-        FROM public.whale_transfers AS r
-        WHERE
-            r.to_address = lower(:address)
-            AND r.from_address <> lower(:address)
-        ORDER BY
-            r.block_timestamp DESC,
-            r.hash DESC,
-            r.chain_id DESC,
-            r.block_hash DESC,
-            r.trace_path DESC
-        LIMIT :max_rows
-    )
-) AS t
-ORDER BY
-    t.block_timestamp DESC,
-    t.hash DESC,
-    t.chain_id DESC,
-    t.block_hash DESC,
-    t.trace_path DESC
-LIMIT :max_rows;
-
--- name: list_by_address_page(address, before_timestamp, before_hash, before_chain_id, before_block_hash, before_trace_path, max_rows)
--- @returns AddressTransfer
--- The page of list_by_address that follows the row named by the before parameters.
--- Index: idx_whale_transactions_from_address and idx_whale_transactions_to_address, both
--- backwards from before_timestamp and merged.
+-- backwards, from before_timestamp, and merged. Each half has its own order and limit, because
+-- without them, or with OR in place of UNION ALL, every row of a busy address is read and
+-- sorted.
 SELECT
     t.hash,
     t.chain_id,
@@ -644,7 +543,9 @@ ORDER BY
 LIMIT :max_rows;
 
 -- name: count_since(chain_id, min_value_eth, since)$
+-- @timeout 10s
 -- How many transfers of one chain worth at least min_value_eth there are since a time.
+-- Ends after 10 s: it reads everything since then.
 -- Index: idx_whale_transactions_timestamp.
 SELECT count(*) AS transfer_count
 FROM public.whale_transactions AS t
@@ -656,8 +557,10 @@ WHERE
     AND t.succeeded IS DISTINCT FROM FALSE;
 
 -- name: count_failed_since(chain_id, min_value_eth, since)$
+-- @timeout 10s
 -- How many canonical transactions of one chain worth at least min_value_eth failed since a
 -- time, and so moved nothing; those without a receipt are not among them.
+-- Ends after 10 s: it reads everything since then.
 -- Index: idx_whale_transactions_timestamp.
 SELECT count(*) AS failed_count
 FROM public.whale_transactions AS t
@@ -670,9 +573,11 @@ WHERE
 
 -- name: list_orphaned_blocks(chain_id, since, until, max_rows)
 -- @returns OrphanedBlock
+-- @timeout 10s
 -- Blocks of a period which left the chain of one network by a reorganisation, highest number
 -- first, then by hash, each with how many of its rows are marked, failed ones included. A
 -- block of which no row is stored is left out. orphaned_at is when the first was marked.
+-- Ends after 10 s: it reads the whole period.
 -- Index: idx_whale_transactions_timestamp.
 SELECT
     t.block_number,
@@ -817,9 +722,11 @@ WHERE
 
 -- name: list_top_addresses(chain_id, since, until, max_rows)
 -- @returns AddressVolume
+-- @timeout 20s
 -- The addresses which moved most ether in a period, sent and received together, largest
 -- volume first, then by address. A transfer to oneself counts once in transfer_count and on
 -- both sides of the volume; a contract creation counts for its sender alone.
+-- Ends after 20 s: it reads the whole period, and may be asked for years.
 -- Index: idx_whale_transactions_timestamp.
 SELECT
     m.address,
@@ -850,8 +757,10 @@ LIMIT :max_rows;
 
 -- name: list_volume_by_hour(chain_id, since, until)
 -- @returns HourlyVolume
+-- @timeout 20s
 -- Transfers of one chain in a period by hour (UTC), oldest hour first; hours without a
 -- transfer are left out. The first 8784 hours, a leap year.
+-- Ends after 20 s: it reads the whole period, and may be asked for years.
 -- Index: idx_whale_transactions_timestamp.
 SELECT
     date_trunc('hour', t.block_timestamp, 'UTC') AS hour,

@@ -14,4 +14,5 @@ PROJECT = Project(
     migrations_dir="db/migrations",
     schema_file="db/schema.sql",
     dbmate_env="dbmate.env",
+    command="whaledb",
 )

@@ -5,14 +5,12 @@ import io
 import math
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.ingest.chain import (
-    GENESIS_TIMESTAMP,
     WEI_PER_ETHER,
     block,
     block_hash,
@@ -78,13 +76,7 @@ async def test_each_form_of_input_stores_the_same(
     content = (DATA / name).read_bytes()
     path = write(gzip.compress(content) if packed else content, name)
     assert await ingest(db, path) == (3, 5, 3, 0, 0)
-    rows = await whale_transactions.list_largest(
-        db,
-        chain_id=1,
-        min_value_eth=Decimal(0),
-        since=datetime.fromtimestamp(GENESIS_TIMESTAMP, UTC),
-        max_rows=10,
-    )
+    rows = await whale_transactions.list_transfers(db, chain_id=1, max_rows=10, order_by="largest")
     assert [(row.hash, row.value_eth) for row in rows] == [
         (some_hash("transaction", "e"), Decimal(5000)),
         (some_hash("transaction", "c"), Decimal("250.000000000000000001")),

@@ -11,8 +11,8 @@ from tests.queries.paging import walk
 from tests.queries.stamps import LONG_AGO, age
 from typedsql.database import Database, Transaction
 from typedsql.errors import DataError, Error
-from whaledb.queries import alerts
-from whaledb.rows import Alert
+from whaledb.queries import alerts, users
+from whaledb.rows import Alert, AlertWithOwner
 
 pytestmark = pytest.mark.versions
 
@@ -102,7 +102,7 @@ async def test_pages_of_a_user_walk_every_row_once(db: Database) -> None:
     await stored(db, BOB)
 
     async def following(row: Alert) -> list[Alert]:
-        return await alerts.list_by_user_page(
+        return await alerts.list_by_user(
             db, user_id=ALICE, before_created_at=row.created_at, before_id=row.id, max_rows=2
         )
 
@@ -124,7 +124,7 @@ async def test_a_user_sees_and_writes_the_own_alerts_only(db: Database) -> None:
         assert await alerts.list_mine(tx, max_rows=MANY) == [row]
         assert await alerts.get(tx, id=foreign.id) is None
         assert await alerts.list_by_user(tx, user_id=BOB, max_rows=MANY) == []
-        assert await alerts.list_enabled(tx, after_id=UUID(int=0), max_rows=MANY) == [row]
+        assert await alerts.list_enabled(tx, max_rows=MANY) == [row]
         assert await alerts.update(tx, id=row.id, **(PLAIN | {"conditions": {}})) == 1
         assert await alerts.update_enabled(tx, id=foreign.id, enabled=False) == 0
         assert await alerts.delete(tx, id=foreign.id) == 0
@@ -161,7 +161,7 @@ async def test_pages_of_mine_walk_every_row_once(db: Database) -> None:
         await act_as(tx, ALICE)
 
         async def following(row: Alert) -> list[Alert]:
-            return await alerts.list_mine_page(
+            return await alerts.list_mine(
                 tx, before_created_at=row.created_at, before_id=row.id, max_rows=2
             )
 
@@ -172,13 +172,27 @@ async def test_enabled_alerts_of_every_user_are_walked_by_id(db: Database) -> No
     rows = [await stored(db, user_id) for user_id in (ALICE, BOB, ALICE, BOB, ALICE)]
     await stored(db, enabled=False)
 
-    async def after(id: UUID) -> list[Alert]:
-        return await alerts.list_enabled(db, after_id=id, max_rows=2)
+    async def following(row: Alert) -> list[Alert]:
+        return await alerts.list_enabled(db, after_id=row.id, max_rows=2)
 
-    found = await walk(after(UUID(int=0)), lambda row: after(row.id))
+    found = await walk(alerts.list_enabled(db, max_rows=2), following)
     assert found == sorted(rows, key=lambda row: row.id)
     async with aclosing(alerts.stream_enabled(db)) as stream:
         assert [row async for row in stream] == found
+
+
+async def test_an_enabled_alert_comes_with_its_owner(db: Database) -> None:
+    profile = await users.insert(db, id=ALICE, display_name=None, preferences={"by": "email"})
+    mine = [await stored(db) for _ in range(3)]
+    orphan = await stored(db, BOB)
+    await stored(db, enabled=False)
+
+    async def following(row: AlertWithOwner) -> list[AlertWithOwner]:
+        return await alerts.list_enabled_with_owner(db, after_id=row.alert.id, max_rows=2)
+
+    found = await walk(alerts.list_enabled_with_owner(db, max_rows=2), following)
+    expected = [AlertWithOwner(row, profile) for row in mine] + [AlertWithOwner(orphan, None)]
+    assert found == sorted(expected, key=lambda row: row.alert.id)
 
 
 async def test_an_update_changes_its_row_alone_and_only_once(db: Database) -> None:

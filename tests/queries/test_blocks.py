@@ -80,7 +80,7 @@ async def test_hashes_are_found_in_any_spelling(db: Database) -> None:
     assert (row.hash, row.parent_hash) == (upper.lower(), upper.lower())
     assert await blocks.orphan(db, chain_id=CHAIN, hash=upper) == 1
     assert await blocks.restore(db, chain_id=CHAIN, hash=upper) == 1
-    assert not await blocks.list_page(db, after_hash=upper, after_chain_id=CHAIN, max_rows=1)
+    assert not await blocks.list_all(db, after_hash=upper, after_chain_id=CHAIN, max_rows=1)
     assert await blocks.delete(db, chain_id=CHAIN, hash=upper) == 1
 
 
@@ -209,30 +209,30 @@ async def test_ranges_include_both_ends_and_leave_gaps(db: Database) -> None:
         assert [row.number async for row in stream] == [2, 4, 5]
 
 
-async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
+async def test_pages_of_list_recent_walk_every_row_once(db: Database) -> None:
     await chain(db, 1, 2, 3, 5, 8)
     await blocks.merge(db, **block(4, canonical=False))
     await blocks.merge(db, **block(6, chain_id=10))
 
     async def following(row: Block) -> list[Block]:
-        return await blocks.list_recent_page(
-            db, chain_id=CHAIN, before_number=row.number, max_rows=2
-        )
+        return await blocks.list_recent(db, chain_id=CHAIN, before_number=row.number, max_rows=2)
 
     rows = await walk(blocks.list_recent(db, chain_id=CHAIN, max_rows=2), following)
     assert numbers(rows) == [8, 5, 3, 2, 1]
 
 
-async def test_list_page_walks_orphaned_blocks_and_all_chains(db: Database) -> None:
+async def test_list_all_walks_orphaned_blocks_and_all_chains(db: Database) -> None:
     await chain(db, 1, 2)
     await blocks.merge(db, **block(2, fork=1, canonical=False))
     for chain_id in (10, 137):
         await blocks.merge(db, **block(2, chain_id=chain_id))
 
-    async def after(hash: str, chain_id: int) -> list[Block]:
-        return await blocks.list_page(db, after_hash=hash, after_chain_id=chain_id, max_rows=2)
+    async def following(row: Block) -> list[Block]:
+        return await blocks.list_all(
+            db, after_hash=row.hash, after_chain_id=row.chain_id, max_rows=2
+        )
 
-    rows = await walk(after("", 0), lambda row: after(row.hash, row.chain_id))
+    rows = await walk(blocks.list_all(db, max_rows=2), following)
     assert [(row.hash, row.chain_id) for row in rows] == [
         (hash_of(1), 1),
         (hash_of(2), 1),

@@ -71,7 +71,7 @@ async def test_bounds_are_refused(db: Database) -> None:
     assert await dead_letters.count(db, source=FILE) == 0
 
 
-async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
+async def test_pages_of_list_recent_walk_every_row_once(db: Database) -> None:
     async with db.transaction() as tx:
         for line in range(4):
             await dead_letters.merge(tx, **letter(line))
@@ -79,7 +79,7 @@ async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
         await dead_letters.merge(db, **letter(line))
 
     async def following(row: DeadLetter) -> list[DeadLetter]:
-        return await dead_letters.list_recent_page(
+        return await dead_letters.list_recent(
             db, before_first_seen_at=row.first_seen_at, before_id=row.id, max_rows=2
         )
 

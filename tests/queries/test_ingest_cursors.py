@@ -93,17 +93,17 @@ async def test_streams_and_chains_do_not_move_each_other(db: Database) -> None:
     assert await cursor(db) == row
 
 
-async def test_list_page_walks_every_row_once(db: Database) -> None:
+async def test_list_all_walks_every_row_once(db: Database) -> None:
     keys = [("a", 1), ("a", 10), ("a", 137), ("b", 1), ("c", 1)]
     for stream, chain_id in reversed(keys):
         await ingest_cursors.merge(db, **at(1, stream=stream, chain_id=chain_id))
 
-    async def after(stream: str, chain_id: int) -> list[IngestCursor]:
-        return await ingest_cursors.list_page(
-            db, after_stream=stream, after_chain_id=chain_id, max_rows=2
+    async def following(row: IngestCursor) -> list[IngestCursor]:
+        return await ingest_cursors.list_all(
+            db, after_stream=row.stream, after_chain_id=row.chain_id, max_rows=2
         )
 
-    rows = await walk(after("", 0), lambda row: after(row.stream, row.chain_id))
+    rows = await walk(ingest_cursors.list_all(db, max_rows=2), following)
     assert [(row.stream, row.chain_id) for row in rows] == keys
     assert await ingest_cursors.count(db) == len(keys)
 

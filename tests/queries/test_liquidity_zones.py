@@ -225,7 +225,7 @@ async def test_pages_of_a_symbol_walk_every_row_once(db: Database) -> None:
     keys = [key for key in await several_books(db) if key[0] == "ETH"]
 
     async def following(row: LiquidityZone) -> list[LiquidityZone]:
-        return await liquidity_zones.list_by_symbol_page(
+        return await liquidity_zones.list_by_symbol(
             db,
             symbol="ETH",
             after_exchange=row.exchange,
@@ -241,20 +241,20 @@ async def test_pages_of_a_symbol_walk_every_row_once(db: Database) -> None:
     assert await liquidity_zones.count(db, exchange="okx", symbol="ETH") == 6
 
 
-async def test_list_page_walks_every_symbol(db: Database) -> None:
+async def test_list_all_walks_every_symbol(db: Database) -> None:
     keys = await several_books(db)
 
-    async def after(symbol: str, exchange: str, side: str, price: str) -> list[LiquidityZone]:
-        return await liquidity_zones.list_page(
+    async def following(row: LiquidityZone) -> list[LiquidityZone]:
+        return await liquidity_zones.list_all(
             db,
-            after_symbol=symbol,
-            after_exchange=exchange,
-            after_side=side,
-            after_price_level=Decimal(price),
+            after_symbol=row.symbol,
+            after_exchange=row.exchange,
+            after_side=row.side,
+            after_price_level=row.price_level,
             max_rows=7,
         )
 
-    rows = await walk(after("", "", "", "0"), lambda row: after(*keys_of([row])[0]))
+    rows = await walk(liquidity_zones.list_all(db, max_rows=7), following)
     assert keys_of(rows) == keys
 
 

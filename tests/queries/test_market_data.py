@@ -234,12 +234,12 @@ async def test_pages_of_candles_walk_both_ways(db: Database) -> None:
     await neighbours(db)
 
     async def later(row: MarketData) -> list[MarketData]:
-        return await market_data.list_candles_page(
-            db, **CHART, after_open_time=row.open_time, until=START + 4 * HOUR, max_rows=2
+        return await market_data.list_candles(
+            db, **between(0, 4), after_open_time=row.open_time, max_rows=2
         )
 
     async def earlier(row: MarketData) -> list[MarketData]:
-        return await market_data.list_recent_page(
+        return await market_data.list_recent(
             db, **CHART, before_open_time=row.open_time, max_rows=2
         )
 

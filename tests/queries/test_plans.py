@@ -1,4 +1,4 @@
-"""Every get_ and list_ statement reads by an index that its comment names.
+"""Every get_ and list_ statement, each variant of it, reads by an index its comment names.
 
 Planned as a worker's sixth call is: generically, without the values of the parameters.
 """
@@ -6,12 +6,12 @@ Planned as a worker's sixth call is: generically, without the values of the para
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
 from typedsql.database import Database
-from typedsql.query import Statement, load_statements
+from typedsql.statements import VARIANTS_FOLDER, Statement, load_statements
 from whaledb.project import PROJECT
 
 pytestmark = pytest.mark.versions
@@ -81,11 +81,21 @@ INDEX_NAME: Final = re.compile(r"\b(?:idx_\w+|\w+_pkey|\w+_natural_key)\b")
 PARTITION: Final = re.compile(r"_y\d{4}m\d{2}")
 
 
-def reads() -> Iterator[Statement]:
+class Read(NamedTuple):
+    """A statement to plan, with the comment of the one that it is a variant of."""
+
+    statement: Statement
+    comment: str
+
+
+def reads() -> Iterator[Read]:
     for path in sorted((PROJECT.root / PROJECT.queries_dir).glob("*.sql")):
-        for statement in load_statements(path).values():
-            if statement.name.partition(".")[2].startswith(("get", "list_")):
-                yield statement
+        bases = load_statements(path)
+        variants = path.parent / VARIANTS_FOLDER / path.name
+        others = load_statements(variants) if variants.exists() else {}
+        for name, statement in [*bases.items(), *others.items()]:
+            if name.startswith(("get", "list_")):
+                yield Read(statement, bases[name.partition("__")[0]].prose)
 
 
 async def generic_plan(connection: Any, statement: Statement) -> Any:
@@ -106,18 +116,23 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def finding(statement: Statement, plan: dict[str, Any]) -> str | None:
+def indexes(plan: dict[str, Any]) -> set[str]:
+    """Those that the plan uses; the one of a partition by its parent's name."""
+    return {PARTITION.sub("", node["Index Name"]) for node in nodes(plan) if "Index Name" in node}
+
+
+def finding(read: Read, plan: dict[str, Any]) -> str | None:
     """What in the plan is not as the comment says."""
-    named = set(INDEX_NAME.findall(statement.prose))
-    used = {PARTITION.sub("", node["Index Name"]) for node in nodes(plan) if "Index Name" in node}
+    named = set(INDEX_NAME.findall(read.comment))
+    used = indexes(plan)
     scanned = [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
     if scanned or not used <= named or not used:
-        return f"{statement.name} uses {sorted(used)}, reads {scanned} as a whole"
+        return f"{read.statement.name} uses {sorted(used)}, reads {scanned} as a whole"
     return None
 
 
 async def findings(connection: Any) -> list[str]:
-    found = [finding(each, await generic_plan(connection, each)) for each in reads()]
+    found = [finding(each, await generic_plan(connection, each.statement)) for each in reads()]
     return [each for each in found if each]
 
 
@@ -129,4 +144,24 @@ async def test_every_read_uses_an_index_that_its_comment_names(db: Database) -> 
         # The control: without the index the same check finds the statements that need it.
         await connection.execute("DROP INDEX public.idx_whale_transactions_timestamp")
         without = {each.partition(" ")[0] for each in await findings(connection)}
-        assert {"whale_transactions.list_recent", "whale_transactions.list_recent_page"} <= without
+        assert {
+            "whale_transactions.list_recent",
+            "whale_transactions.list_recent__plain",
+        } <= without
+
+
+async def test_each_ordering_of_transfers_has_its_index(db: Database) -> None:
+    """The comment of list_transfers names two, of which each variant uses the right one."""
+    async with db.connection() as connection:
+        await connection.execute(SEED)
+        used: dict[str, set[str]] = {}
+        for statement, _ in reads():
+            if statement.name.startswith("whale_transactions.list_transfers"):
+                used[statement.name] = indexes(await generic_plan(connection, statement))
+    assert len(used) == 16
+    for name, found in used.items():
+        if not name.endswith("__largest"):
+            assert found == {"idx_whale_transactions_timestamp"}, name
+        elif "all" not in name and "since_and_until" not in name:
+            # A period with both ends may be so short that its rows are sorted instead.
+            assert found == {"idx_whale_transactions_value_eth"}, name

@@ -205,7 +205,7 @@ async def test_pages_of_a_chart_walk_every_row_once(db: Database) -> None:
         await stored(db, pattern_type="breaker", **changes)
 
     async def following(row: SMCPattern) -> list[SMCPattern]:
-        return await smc_patterns.list_by_chart_page(
+        return await smc_patterns.list_by_chart(
             db,
             **CHART,
             after_pattern_type=row.pattern_type,
@@ -233,7 +233,7 @@ async def test_pages_of_a_type_walk_every_row_once(db: Database) -> None:
     await stored(db, pattern_type="liquidity")
 
     async def following(row: SMCPattern) -> list[SMCPattern]:
-        return await smc_patterns.list_by_type_page(
+        return await smc_patterns.list_by_type(
             db,
             pattern_type="order_block",
             before_detected_at=row.detected_at,
@@ -247,13 +247,13 @@ async def test_pages_of_a_type_walk_every_row_once(db: Database) -> None:
     assert (len(order), order) == (9, sorted(order, reverse=True))
 
 
-async def test_list_page_walks_every_row_once(db: Database) -> None:
+async def test_list_all_walks_every_row_once(db: Database) -> None:
     ids = sorted([(await stored(db, hour)).id for hour in range(5)])
 
-    async def after(id: UUID) -> list[SMCPattern]:
-        return await smc_patterns.list_page(db, after_id=id, max_rows=2)
+    async def following(row: SMCPattern) -> list[SMCPattern]:
+        return await smc_patterns.list_all(db, after_id=row.id, max_rows=2)
 
-    rows = await walk(after(UUID(int=0)), lambda row: after(row.id))
+    rows = await walk(smc_patterns.list_all(db, max_rows=2), following)
     assert [row.id for row in rows] == ids
 
 

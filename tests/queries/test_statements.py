@@ -13,7 +13,7 @@ from pglast.enums import OnConflictAction
 from pglast.visitors import Visitor
 
 from typedsql.database import Database
-from typedsql.query import Statement, load_statements
+from typedsql.statements import Statement, load_statements
 from whaledb.project import PROJECT
 
 pytestmark = pytest.mark.versions

@@ -103,16 +103,16 @@ async def test_bounds_are_refused(db: Database) -> None:
         await users.update_preferences(db, id=ALICE, preferences=no_object)
 
 
-async def test_list_page_walks_every_row_once(db: Database) -> None:
+async def test_list_all_walks_every_row_once(db: Database) -> None:
     ids = [UUID(int=number) for number in range(1, 6)]
     await make_accounts(db, *ids)
     for account in reversed(ids):
         await users.insert(db, id=account, display_name=None, preferences={})
 
-    async def after(id: UUID) -> list[User]:
-        return await users.list_page(db, after_id=id, max_rows=2)
+    async def following(row: User) -> list[User]:
+        return await users.list_all(db, after_id=row.id, max_rows=2)
 
-    rows = await walk(after(UUID(int=0)), lambda row: after(row.id))
+    rows = await walk(users.list_all(db, max_rows=2), following)
     assert [row.id for row in rows] == ids
     async with aclosing(users.stream_all(db)) as stream:
         assert [row async for row in stream] == rows

@@ -135,13 +135,11 @@ async def test_pages_take_any_spelling(db: Database) -> None:
         "before_trace_path": "0",
         "max_rows": MANY,
     }
-    assert await whale_transactions.list_recent_page(db, **before, min_value_eth=Decimal(1)) == [
-        row
-    ]
-    [sent] = await whale_transactions.list_by_address_page(db, **before, address=sender)
+    assert await whale_transactions.list_recent(db, **before, min_value_eth=Decimal(1)) == [row]
+    [sent] = await whale_transactions.list_by_address(db, **before, address=sender)
     assert sent.hash == row.hash
     newer = before | {"before_timestamp": START + 2 * BLOCK_TIME}
-    assert await whale_transactions.list_by_address_page(db, **newer, address=sender) == found
+    assert await whale_transactions.list_by_address(db, **newer, address=sender) == found
 
 
 async def test_merge_says_whether_it_added_changed_or_found(db: Database) -> None:
@@ -232,7 +230,7 @@ async def test_list_recent_is_of_transfers_newest_first(db: Database) -> None:
     assert numbers(least) == [6, 5]
 
 
-async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
+async def test_pages_of_list_recent_walk_every_row_once(db: Database) -> None:
     for number in range(12):
         await stored(db, number, block=number % 2)
     for changes in ties(30):
@@ -243,7 +241,7 @@ async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
     least = {"min_value_eth": Decimal(150)}
 
     async def following(row: WhaleTransaction) -> list[WhaleTransaction]:
-        return await whale_transactions.list_recent_page(
+        return await whale_transactions.list_recent(
             db,
             **least,
             before_timestamp=row.block_timestamp,
@@ -259,16 +257,6 @@ async def test_list_recent_page_walks_every_row_once(db: Database) -> None:
     assert (len(order), order) == (20, sorted(order, reverse=True))
     first = whale_transactions.list_recent(db, **least, max_rows=2)
     assert await walk(first, following) == whole
-
-
-async def test_list_largest_orders_by_value_then_hash(db: Database) -> None:
-    await some_transfers(db)
-    await stored(db, 9, value_eth=Decimal("150.000000000000000001"))
-    await stored(db, 6, block=-1, value_eth=Decimal(900))
-    rows = await whale_transactions.list_largest(
-        db, chain_id=CHAIN, min_value_eth=Decimal(150), since=START, max_rows=MANY
-    )
-    assert numbers(rows) == [9, 1, 2]
 
 
 async def test_list_highest_scored_leaves_out_what_has_no_score(db: Database) -> None:
@@ -293,7 +281,7 @@ async def test_ties_come_by_hash_then_block_then_trace(db: Database) -> None:
     async with aclosing(whale_transactions.stream_since(db, **given)) as stream:
         streamed = [row async for row in stream]
     for rows in (
-        await whale_transactions.list_largest(db, **least, min_value_eth=Decimal(1)),
+        await whale_transactions.list_transfers(db, **least, order_by="largest"),
         await whale_transactions.list_highest_scored(db, **least, min_whale_score=Decimal(0)),
         await whale_transactions.list_by_block(
             db, chain_id=CHAIN, block_number=BLOCK, max_rows=MANY
@@ -303,6 +291,7 @@ async def test_ties_come_by_hash_then_block_then_trace(db: Database) -> None:
         assert [(int(row.hash, 16), row.block_hash, row.trace_path) for row in rows] == keys
     newest = await whale_transactions.list_recent(db, min_value_eth=Decimal(1), max_rows=MANY)
     assert newest == streamed[::-1]
+    assert await whale_transactions.list_transfers(db, **least) == newest
     mine = await whale_transactions.list_by_address(db, address=address_of(1), max_rows=MANY)
     assert [(row.hash, row.block_hash, row.trace_path) for row in mine] == [
         (row.hash, row.block_hash, row.trace_path) for row in newest

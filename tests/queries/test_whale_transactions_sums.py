@@ -45,7 +45,7 @@ async def test_list_by_address_tells_the_direction(db: Database) -> None:
     await sent(db, 8, OTHER, MINE, block=7, orphaned=True)
     await sent(db, 9, OTHER, MINE, block=8, chain_id=10)
     rows = await whale_transactions.list_by_address(db, address=MINE, max_rows=MANY)
-    assert [(int(row.hash or "", 16), row.direction) for row in rows] == [
+    assert [(int(row.hash, 16), row.direction) for row in rows] == [
         (9, "in"),
         (4, "out"),
         (3, "self"),
@@ -57,7 +57,7 @@ async def test_list_by_address_tells_the_direction(db: Database) -> None:
     assert two == rows[:2]
 
 
-async def test_list_by_address_page_walks_every_row_once(db: Database) -> None:
+async def test_pages_of_an_address_walk_every_row_once(db: Database) -> None:
     for number in range(9):
         await sent(db, number, *((MINE, OTHER) if number % 3 else (OTHER, MINE)), block=number % 2)
     for pair in ((MINE, OTHER), (OTHER, MINE)):
@@ -67,15 +67,14 @@ async def test_list_by_address_page_walks_every_row_once(db: Database) -> None:
     await sent(db, 21, MINE, OTHER, succeeded=False)
 
     async def following(row: AddressTransfer, max_rows: int) -> list[AddressTransfer]:
-        assert row.block_timestamp is not None
-        return await whale_transactions.list_by_address_page(
+        return await whale_transactions.list_by_address(
             db,
             address=MINE,
             before_timestamp=row.block_timestamp,
-            before_hash=row.hash or "",
-            before_chain_id=row.chain_id or 0,
-            before_block_hash=row.block_hash or "",
-            before_trace_path=row.trace_path or "",
+            before_hash=row.hash,
+            before_chain_id=row.chain_id,
+            before_block_hash=row.block_hash,
+            before_trace_path=row.trace_path,
             max_rows=max_rows,
         )
 
@@ -96,7 +95,7 @@ async def test_either_half_alone_is_in_order(db: Database, address: str) -> None
     for size in range(8):
         part = await whale_transactions.list_by_address(db, address=address, max_rows=size)
         assert part == whole[:size]
-        page = await whale_transactions.list_by_address_page(
+        page = await whale_transactions.list_by_address(
             db,
             address=address,
             before_timestamp=START + timedelta(days=1),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
 
 import whaledb
 from whaledb.queries import alerts, liquidity_zones, market_data, whale_transactions
@@ -24,6 +25,26 @@ async def read() -> Decimal:
         recent: Sequence[WhaleTransaction] = await whale_transactions.list_recent(
             db, min_value_eth=Decimal(100), max_rows=10
         )
+        if recent:
+            last = recent[-1]
+            recent = await whale_transactions.list_recent(
+                db,
+                min_value_eth=Decimal(100),
+                before_timestamp=last.block_timestamp,
+                before_hash=last.hash,
+                before_chain_id=last.chain_id,
+                before_block_hash=last.block_hash,
+                before_trace_path=last.trace_path,
+                max_rows=10,
+            )
+        order: Literal["newest", "largest"] = "largest" if recent else "newest"
+        largest: list[WhaleTransaction] = await whale_transactions.list_transfers(
+            db, chain_id=1, min_value_eth=None, since=since, max_rows=10, order_by=order
+        )
+        total += sum((row.value_eth for row in largest), Decimal(0))
+        for due in await alerts.list_enabled_with_owner(db, max_rows=10):
+            name: str | None = due.owner.display_name if due.owner is not None else None
+            assert name is None or due.alert.enabled
         zones: list[LiquidityZone] = await liquidity_zones.list_in_price_range(
             db, min_price=Decimal(1900), max_price=Decimal(2100), side="bid"
         )
@@ -37,7 +58,8 @@ async def read() -> Decimal:
 
 async def write() -> int:
     async with whaledb.connect() as db, db.transaction(isolation="serializable") as tx:
-        await market_data.ensure_months(tx, first=datetime.now(UTC), last=datetime.now(UTC))
+        now = datetime.now(UTC)
+        made: int = await market_data.ensure_months(tx, first=now, last=now)
         async with tx.transaction() as savepoint:
             found = await alerts.list_mine(savepoint, max_rows=10)
-        return len(found)
+        return len(found) + made

@@ -107,12 +107,12 @@ async def read_picture(db: Database, *, chain_id: int, min_value_eth: Decimal) -
         hours = await whale_transactions.list_volume_by_hour(
             tx, chain_id=chain_id, since=since, until=until
         )
-        largest = await whale_transactions.list_largest(
+        largest = await whale_transactions.list_transfers(
             tx,
             chain_id=chain_id,
             min_value_eth=min_value_eth,
-            since=_FIRST_TIME,
             max_rows=LARGEST_SHOWN,
+            order_by="largest",
         )
         failed = await whale_transactions.count_failed_since(
             tx, chain_id=chain_id, min_value_eth=min_value_eth, since=_FIRST_TIME
