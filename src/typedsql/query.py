@@ -58,20 +58,7 @@ def as_fetched(fetched: R) -> R:
     return fetched
 
 
-class _Bound:
-    """A statement with whatever is needed to read what it returns.
-
-    Generated functions call `run`: a method, since Python takes a longer way to `__call__`.
-    """
-
-    _statement: Statement
-
-    def bound_to(self, statement: Statement) -> Self:
-        """The same for a statement that returns the same columns."""
-        raise NotImplementedError
-
-
-class _Rows(_Bound, Generic[R]):
+class _Rows(Generic[R]):
     """A statement whose rows are built as `row`; how many there are is the subclass's."""
 
     def __init__(
@@ -82,6 +69,7 @@ class _Rows(_Bound, Generic[R]):
         self._build = row_builder(row, decoders or {}, statement)
 
     def bound_to(self, statement: Statement) -> Self:
+        """The same for a statement that returns the same columns."""
         row, decoders = self._shape
         return type(self)(statement, row, decoders)
 
@@ -141,7 +129,7 @@ class ExactlyOne(_Rows[R]):
         return db.fetch_one(self._statement, arguments, self._read)
 
 
-class _FirstColumn(_Bound, Generic[R]):
+class _FirstColumn(Generic[R]):
     """A statement whose first column is read; whether there is a row is the subclass's."""
 
     def __init__(self, statement: Statement, decoder: Any = None) -> None:
@@ -150,6 +138,7 @@ class _FirstColumn(_Bound, Generic[R]):
         self._decode = None if decoder is None else value_decoder(decoder, statement)
 
     def bound_to(self, statement: Statement) -> Self:
+        """The same for a statement that returns the same columns."""
         return type(self)(statement, self._decoder)
 
     def _value(self, record: asyncpg.Record) -> Any:
@@ -186,13 +175,14 @@ class ExactlyOneValue(_FirstColumn[R]):
         return value
 
 
-class Affected(_Bound):
+class Affected:
     """A statement that returns how many rows it inserted, changed or deleted."""
 
     def __init__(self, statement: Statement) -> None:
         self._statement = statement
 
     def bound_to(self, statement: Statement) -> Self:
+        """The same for a statement that returns the same columns."""
         return type(self)(statement)
 
     def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, int]:

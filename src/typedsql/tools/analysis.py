@@ -65,21 +65,15 @@ class Facts(msgspec.Struct, frozen=True):
 
     statement: Statement
     source: SourceFile
-    prepared: Any
+    attributes: Sequence[Any]
+    """The driver's description of each result column."""
+    columns: Columns
+    parameters: Mapping[str, Any]
+    """The driver's description of each parameter's type, by its name."""
     queries: list[Node]
     proof: Proof
     cardinality: Cardinality
     access: Access
-
-    @property
-    def columns(self) -> Columns:
-        return columns_of(self.prepared)
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The driver's description of each parameter's type, by its name."""
-        described = self.prepared.get_parameters()
-        return dict(zip(self.statement.parameters, described, strict=True))
 
 
 class Analyser:
@@ -157,7 +151,8 @@ class Analyser:
         # A command, such as SET LOCAL, has no tree: nothing is known of it but its name.
         queries = [query for query in queries if query.node("utilityStmt") is None]
         proof = self._prover.proof(queries)
-        if not queries and prepared.get_attributes():
+        attributes = prepared.get_attributes()
+        if not queries and attributes:
             finding = source.finding(
                 statement,
                 rule="command",
@@ -165,7 +160,7 @@ class Analyser:
                 advice="SELECT what it shows, as with current_setting()",
             )
             raise Refused([finding])
-        if len(proof.columns) != len(prepared.get_attributes()):
+        if len(proof.columns) != len(attributes):
             finding = source.finding(
                 statement,
                 rule="rewritten",
@@ -177,7 +172,9 @@ class Analyser:
         return Facts(
             statement,
             source,
-            prepared,
+            attributes,
+            columns_of(prepared),
+            dict(zip(statement.parameters, prepared.get_parameters(), strict=True)),
             queries,
             proof,
             cardinality(queries, self._keys, nullable_parameters=proof.nullable_parameters),
@@ -280,14 +277,15 @@ class Analyser:
                 ),
                 default=-1,
             )
-            raise Refused([_finding_of(refusal, base, location)]) from None
+            finding = refusal_finding(refusal, base.source, base.statement, location)
+            raise Refused([finding]) from None
 
     def _results(self, facts: Sequence[Facts]) -> tuple[list[ResultColumn], list[Finding]]:
         """The columns with what holds for every variant, and what is wrong with overrides."""
         base = facts[0]
         found: list[ResultColumn] = []
         findings: list[Finding] = []
-        for index, item in enumerate(base.prepared.get_attributes()):
+        for index, item in enumerate(base.attributes):
             proofs = [one.proof.columns[index] for one in facts]
             deciding = least_proven(proofs)
             loosest = proofs[deciding]
@@ -354,12 +352,15 @@ def _loosest(facts: Sequence[Facts]) -> Cardinality:
 
 def _at_column(refusal: ShapeRefused, facts: Facts) -> Finding:
     location = -1 if refusal.column is None else _column_location(facts, refusal.column)
-    return _finding_of(refusal, facts, location)
+    return refusal_finding(refusal, facts.source, facts.statement, location)
 
 
-def _finding_of(refusal: ShapeRefused, facts: Facts, location: int) -> Finding:
-    return facts.source.finding_at_byte(
-        facts.statement,
+def refusal_finding(
+    refusal: ShapeRefused, source: SourceFile, statement: Statement, location: int = -1
+) -> Finding:
+    """What has no Python form, at a place in bytes of the statement; -1 is its name."""
+    return source.finding_at_byte(
+        statement,
         rule=refusal.rule,
         message=refusal.message,
         advice=refusal.advice,

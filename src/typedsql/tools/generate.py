@@ -1,7 +1,6 @@
 """`generate`: from the .sql files and a migrated database to rows, functions and schema."""
 
 import difflib
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -51,10 +50,14 @@ async def generate(root: Path, *, check: bool, full: bool = False) -> Outcome:
     files: dict[Path, str] = {}
     asked = analysis is None
     if analysis is None:
-        analysis, schema = await _ask(checkout, readings)
+        analysis, code, schema = await _ask(checkout, readings)
         files = analysis_files(checkout, analysis, schema)
         files[root / checkout.project.schema_file] = schema
-    files = _code(checkout, analysis) | files
+    else:
+        code, findings = _code(checkout, analysis, readings)
+        if findings:
+            raise Refused(findings)
+    files = code | files
     gone, others = leftovers(checkout, files.keys() | analysis_paths(checkout, analysis))
     strange = tuple(
         f"{path.relative_to(root)}: not generated, in a folder for what is: move it"
@@ -99,52 +102,58 @@ async def find(root: Path, *, full: bool = False) -> tuple[tuple[Finding, ...], 
     return (), count
 
 
-async def _ask(checkout: Checkout, readings: list[Reading]) -> tuple[ProjectAnalysis, str]:
-    """What a migrated server says, and its schema. Raises Refused with all findings."""
+async def _ask(
+    checkout: Checkout, readings: list[Reading]
+) -> tuple[ProjectAnalysis, dict[Path, str], str]:
+    """What a migrated server says, the code that follows from it, and the server's schema.
+
+    Raises Refused with all findings.
+    """
     with scratch_server(checkout.project) as server:
         target = server.target("analysis")
         await migrate(target, checkout.project)
         async with open_analysis(target) as connection:
             analysis = await analyse_project(connection, checkout, readings)
-            findings = [*analysis.findings, *_name_findings(checkout, analysis, readings)]
+            code, findings = _code(checkout, analysis, readings)
+            findings += analysis.findings
             if findings:
                 raise Refused(in_file_order(findings))
             applied = await applied_versions(connection, checkout.project)
         schema = dump_schema(target, checkout.project, server.bin_dir, applied=applied)
-    return analysis, schema
+    return analysis, code, schema
 
 
-def _name_findings(
+def _code(
     checkout: Checkout, analysis: ProjectAnalysis, readings: list[Reading]
-) -> Iterator[Finding]:
-    """Statements whose names the generated modules cannot have."""
+) -> tuple[dict[Path, str], list[Finding]]:
+    """The text of every generated Python file, and of every file of variants.
+
+    Beside it the names that the generated modules cannot have; their files are left out then.
+    """
+    package, project = checkout.package_dir, checkout.project
+    files: dict[Path, str] = {}
+    findings: list[Finding] = []
     for reading in readings:
+        statements = analysis.files.get(reading.stem, ())
         try:
-            emit.queries_module(
-                reading.stem, analysis.files.get(reading.stem, ()), checkout.project
-            )
+            text = emit.queries_module(reading.stem, statements, project)
         except emit.NameTaken as refusal:
-            yield reading.source.finding(
-                refusal.statement, rule="name", message=str(refusal), advice="choose another"
+            findings.append(
+                reading.source.finding(
+                    refusal.statement, rule="name", message=str(refusal), advice="choose another"
+                )
             )
-    try:
-        emit.rows_module(analysis.rows, checkout.project, analysis.aliases)
-    except CodeError as failure:
-        yield declaration_finding(checkout.root, "name", f"[tool.typedsql.rows]: {failure}")
-
-
-def _code(checkout: Checkout, analysis: ProjectAnalysis) -> dict[Path, str]:
-    """The text of every generated Python file, and of every file of variants."""
-    package = checkout.package_dir
-    project = checkout.project
-    files = {
-        package / "queries" / f"{stem}.py": emit.queries_module(stem, found, project)
-        for stem, found in analysis.files.items()
-    }
+        else:
+            files[package / "queries" / f"{reading.stem}.py"] = text
     files[package / "queries" / "__init__.py"] = emit.queries_package(project)
-    files[package / "rows.py"] = emit.rows_module(analysis.rows, project, analysis.aliases)
+    try:
+        files[package / "rows.py"] = emit.rows_module(analysis.rows, project, analysis.aliases)
+    except CodeError as failure:
+        told = f"[tool.typedsql.rows]: {failure}"
+        findings.append(declaration_finding(checkout.root, "name", told))
     files[package / "project.py"] = emit.project_module(project)
-    return files | {checkout.root / name: text for name, text in analysis.variants.items()}
+    files |= {checkout.root / name: text for name, text in analysis.variants.items()}
+    return files, findings
 
 
 def _differs(path: Path, text: str) -> bool:

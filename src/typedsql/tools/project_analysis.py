@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from typedsql.tools.analysis import Analysed, Analyser
+from typedsql.tools.analysis import Analysed, Analyser, refusal_finding
 from typedsql.tools.config import Checkout
 from typedsql.tools.declaration_findings import of_refusal, unknown_names
 from typedsql.tools.inputs import query_files
@@ -153,13 +153,4 @@ def _share(rows: dict[str, Row], analysed: Analysed, reading: Reading) -> None:
     try:
         agree(rows, analysed.row)
     except ShapeRefused as refusal:
-        raise Refused(
-            [
-                reading.source.finding(
-                    analysed.statement,
-                    rule=refusal.rule,
-                    message=refusal.message,
-                    advice=refusal.advice,
-                )
-            ]
-        ) from None
+        raise Refused([refusal_finding(refusal, reading.source, analysed.statement)]) from None
