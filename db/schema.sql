@@ -201,6 +201,20 @@ $$;
 
 COMMENT ON FUNCTION public.ensure_market_data_months(first timestamp with time zone, last timestamp with time zone) IS 'Makes the missing monthly partitions of market_data from the UTC month of first to that of last, at most 240, and returns how many it made.';
 
+--
+-- Name: whale_score(numeric, boolean); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.whale_score(value_eth numeric, succeeded boolean) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((succeeded IS FALSE) OR (value_eth <= (1)::numeric)) THEN 0.0000 WHEN (value_eth >= (100000)::numeric) THEN 1.0000 ELSE round((log(value_eth) / (5)::numeric), 4) END;
+
+--
+-- Name: FUNCTION whale_score(value_eth numeric, succeeded boolean); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.whale_score(value_eth numeric, succeeded boolean) IS 'How remarkable a transfer is, from 0 to 1, by its size in ether: 0 up to 1 ether, a fifth more with each power of ten (100 ether are 0.4, 1000 are 0.6), 1 from 100000 ether on. 0 for a transaction known to have failed, which moved nothing; NULL without a value.';
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -1800,6 +1814,13 @@ REVOKE ALL ON FUNCTION public.ensure_market_data_months(first timestamp with tim
 GRANT ALL ON FUNCTION public.ensure_market_data_months(first timestamp with time zone, last timestamp with time zone) TO whaledb_worker;
 
 --
+-- Name: FUNCTION whale_score(value_eth numeric, succeeded boolean); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.whale_score(value_eth numeric, succeeded boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.whale_score(value_eth numeric, succeeded boolean) TO whaledb_worker;
+
+--
 -- Name: TABLE schema_migrations; Type: ACL; Schema: dbmate; Owner: -
 --
 
@@ -1968,4 +1989,5 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261122100700'),
     ('20261122100800'),
     ('20261122100900'),
-    ('20261122101000');
+    ('20261122101000'),
+    ('20261123100000');

@@ -1,0 +1,1 @@
+"""A node of a chain over JSON-RPC: HTTP and websocket."""

@@ -1,0 +1,1 @@
+"""Writes of market data that take more than one statement."""
