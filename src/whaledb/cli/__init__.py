@@ -1,7 +1,7 @@
 """The `whaledb` command: what every project has, and Whale Tracker's own commands."""
 
 from typedsql.cli import make_app, run_app
-from whaledb.cli import ingest, quickstart
+from whaledb.cli import ingest, live, quickstart
 from whaledb.project import PROJECT
 
 FIRST_STEPS = (
@@ -9,6 +9,7 @@ FIRST_STEPS = (
     ("doctor", "where it would connect, and what is wrong"),
     ("migrate", "make the tables, or bring them up to date"),
     ("ingest blocks PATH", "store the large transfers of blocks in a file"),
+    ("ingest rpc URL", "follow a node: store them as they come"),
     ("query", "list the named queries; with a name, run one"),
 )
 
@@ -18,7 +19,9 @@ app = make_app(
     first_steps=FIRST_STEPS,
 )
 app.command()(quickstart.quickstart)
+ingest.group.command()(live.rpc)
 app.add_typer(ingest.group, name="ingest")
+app.command()(live.backfill)
 
 
 def main() -> None:

@@ -1,0 +1,340 @@
+"""A node's chain: followed as it grows, and its gaps filled."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from typedsql.cli.invocation import (
+    FINDINGS,
+    DebugOption,
+    Invocation,
+    JsonOption,
+    UrlOption,
+    WrongUsage,
+    say,
+)
+from typedsql.cli.output import show
+from whaledb.cli.amounts import ether
+from whaledb.cli.progress import refusals, tell_refused
+from whaledb.project import PROJECT
+
+if TYPE_CHECKING:
+    from whaledb.live import BackfillProgress, BackfillSummary, FollowProgress, FollowSummary
+
+NODE_VARIABLE: Final = "ETH_RPC_URL"
+"""Where a node is, as Foundry's tools name it."""
+REPORT_INTERVAL_S: Final = 10.0
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
+
+ChainOption = Annotated[
+    int | None,
+    typer.Option(
+        "--chain-id", metavar="N", help="Refuse a node of another chain.", show_default=False
+    ),
+]
+MinValueOption = Annotated[
+    str, typer.Option("--min-value-eth", metavar="ETH", help="Store transfers from here on.")
+]
+TracesOption = Annotated[
+    bool, typer.Option("--traces", help="Store internal transfers too, where the node has traces.")
+]
+BatchOption = Annotated[
+    int, typer.Option("--batch-blocks", metavar="N", help="Blocks in one transaction.")
+]
+
+
+def rpc(
+    context: typer.Context,
+    node: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL]",
+            help=f"http(s):// or ws(s)://. Others can see it: prefer {NODE_VARIABLE}.",
+            show_default=False,
+        ),
+    ] = None,
+    chain_id: ChainOption = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            metavar="N",
+            help="Where a new stream begins; the node's head if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--to", metavar="N", help="End once this block is stored.", show_default=False
+        ),
+    ] = None,
+    min_value_eth: MinValueOption = "100",
+    traces: TracesOption = False,
+    stream: Annotated[
+        str, typer.Option("--stream", metavar="NAME", help="Name of the cursor; one writer each.")
+    ] = "live",
+    batch_blocks: BatchOption = 20,
+    poll_interval: Annotated[
+        float,
+        typer.Option(
+            "--poll-interval", metavar="S", help="Seconds between two looks at the head."
+        ),
+    ] = 2.0,
+    finalised_depth: Annotated[
+        int | None,
+        typer.Option(
+            "--finalised-depth",
+            metavar="N",
+            help="Blocks below the head that count as finalised, if the node does not say.",
+            show_default=False,
+        ),
+    ] = None,
+    give_up_after: Annotated[
+        float,
+        typer.Option("--give-up-after", metavar="S", help="Seconds to wait for a node or server."),
+    ] = 600.0,
+    lease: Annotated[
+        float,
+        typer.Option(
+            "--lease", metavar="S", help="Seconds until a writer that died is taken over from."
+        ),
+    ] = 15.0,
+    url: UrlOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Follow a node's chain.
+
+    Stores new blocks' large transfers as they come, and what came since it last ran.
+    Reorganisations are followed, alerts fire in the transaction that stores the transfer.
+    SIGTERM or Ctrl-C ends it after the block at hand, with exit code 0.
+    """
+    invocation = Invocation.of(context, PROJECT, url, debug, json)
+
+    async def work() -> "FollowSummary":
+        from typedsql.database import Database
+        from whaledb.live import FollowOptions, check_options, follow
+        from whaledb.rpc import open_node
+
+        options = FollowOptions(
+            chain_id=chain_id,
+            stream=stream,
+            first_number=first,
+            last_number=last,
+            min_value_eth=ether(min_value_eth),
+            traces=traces,
+            batch_blocks=batch_blocks,
+            finalised_depth=finalised_depth,
+            give_up_after_s=give_up_after,
+            lease_s=lease,
+        )
+        check_options(options)
+        with stopped_by_signals() as stop, refusals() as on_refused:
+            async with (
+                open_node(node_url(node), poll_interval_s=poll_interval) as opened,
+                Database.connect(invocation.target(), project=PROJECT) as db,
+            ):
+                summary = await follow(
+                    db,
+                    opened,
+                    options,
+                    stop=stop,
+                    on_progress=_Reports().followed,
+                    on_refused=on_refused,
+                    on_notice=say,
+                )
+        _tell_followed(invocation, summary)
+        return summary
+
+    if invocation.run(work).dead_letters:
+        raise typer.Exit(FINDINGS)
+
+
+def backfill(
+    context: typer.Context,
+    node: Annotated[
+        str | None,
+        typer.Option(
+            "--rpc",
+            metavar="URL",
+            help=f"The node. Others can see it: prefer {NODE_VARIABLE}.",
+            show_default=False,
+        ),
+    ] = None,
+    chain_id: ChainOption = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            metavar="N",
+            help="Lowest block; the lowest stored if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--to",
+            metavar="N",
+            help="Highest block; the highest stored if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    max_blocks: Annotated[
+        int | None,
+        typer.Option(
+            "--max-blocks", metavar="N", help="Fill so many and end.", show_default=False
+        ),
+    ] = None,
+    min_value_eth: MinValueOption = "100",
+    traces: TracesOption = False,
+    batch_blocks: BatchOption = 20,
+    url: UrlOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fill missing blocks from a node.
+
+    Goes through what `whaledb gaps` lists, lowest first, a batch in each transaction; ended
+    in any way it goes on when started again. Stored blocks and alerts are left alone.
+    """
+    invocation = Invocation.of(context, PROJECT, url, debug, json)
+
+    async def work() -> "BackfillSummary":
+        from typedsql.database import Database
+        from whaledb.live import BackfillOptions
+        from whaledb.live import backfill as fill
+        from whaledb.rpc import open_node
+
+        options = BackfillOptions(
+            chain_id=chain_id,
+            first_number=first,
+            last_number=last,
+            max_blocks=max_blocks,
+            min_value_eth=ether(min_value_eth),
+            traces=traces,
+            batch_blocks=batch_blocks,
+        )
+        with stopped_by_signals() as stop, refusals() as on_refused:
+            async with (
+                open_node(node_url(node)) as opened,
+                Database.connect(invocation.target(), project=PROJECT) as db,
+            ):
+                summary = await fill(
+                    db,
+                    opened,
+                    options,
+                    stop=stop,
+                    on_progress=_Reports().filled,
+                    on_refused=on_refused,
+                    on_notice=say,
+                )
+        _tell_filled(invocation, summary)
+        return summary
+
+    summary = invocation.run(work)
+    if summary.dead_letters or summary.conflicts or summary.missing_at_node:
+        raise typer.Exit(FINDINGS)
+
+
+def node_url(given: str | None) -> str:
+    """The node that was named. Raises WrongUsage where none was."""
+    url = given or os.environ.get(NODE_VARIABLE, "")
+    if not url:
+        raise WrongUsage(
+            f"no node is named: give its URL, or set {NODE_VARIABLE}, which others cannot see"
+        )
+    return url
+
+
+@contextmanager
+def stopped_by_signals() -> Generator[asyncio.Event]:
+    """An event that SIGTERM, SIGHUP or Ctrl-C sets; a second one ends the work at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    before: dict[int, _Handler] = {}
+
+    def end(number: int, _: object) -> None:
+        restore()
+        say(f"ending after the block at hand ({signal.Signals(number).name}); again to end now")
+        loop.call_soon_threadsafe(stop.set)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:
+            before[number] = handler
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+class _Reports:
+    """Says on stderr where a run stands, at once and then every `REPORT_INTERVAL_S`."""
+
+    def __init__(self) -> None:
+        self._due_s = time.monotonic()
+
+    def followed(self, now: "FollowProgress") -> None:
+        if self._is_due():
+            say(
+                f"block {now.stored_number}, {now.lag_blocks} behind the node's head, "
+                f"{now.lag_s:.0f} s old; {now.blocks} blocks and "
+                f"{now.transactions_written} transfers in this run"
+            )
+
+    def filled(self, now: "BackfillProgress") -> None:
+        if self._is_due():
+            say(
+                f"up to block {now.number}: {now.blocks} blocks filled, "
+                f"{now.transactions_written} transfers written"
+            )
+
+    def _is_due(self) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + REPORT_INTERVAL_S
+        return True
+
+
+def _tell_followed(invocation: Invocation, summary: "FollowSummary") -> None:
+    """The summary on stdout; that there are bad items on stderr too."""
+    if invocation.json:
+        invocation.write_json(summary)
+    else:
+        at = "none" if summary.stored_number is None else summary.stored_number
+        show(
+            f"Chain {summary.chain_id}, last block: {at}. Blocks: {summary.blocks}; orphaned: "
+            f"{summary.blocks_orphaned}, revived: {summary.blocks_revived}. Transfers: "
+            f"{summary.transactions_written} written, {summary.already_present} already "
+            f"present. Alerts fired: {summary.alerts_fired}."
+        )
+    tell_refused(summary.dead_letters)
+
+
+def _tell_filled(invocation: Invocation, summary: "BackfillSummary") -> None:
+    if invocation.json:
+        invocation.write_json(summary)
+    else:
+        show(
+            f"Blocks filled: {summary.blocks}; in conflict: {summary.conflicts}, not at the "
+            f"node: {summary.missing_at_node}. Transfers: {summary.transactions_written} "
+            f"written, {summary.already_present} already present."
+        )
+    tell_refused(summary.dead_letters)

@@ -1,0 +1,27 @@
+"""A node's chain followed as it grows, and the gaps behind it filled."""
+
+from whaledb.live.backfilling import (
+    BackfillOptions,
+    BackfillProgress,
+    BackfillSummary,
+    backfill,
+)
+from whaledb.live.following import (
+    FollowOptions,
+    FollowProgress,
+    FollowSummary,
+    check_options,
+    follow,
+)
+
+__all__ = [
+    "BackfillOptions",
+    "BackfillProgress",
+    "BackfillSummary",
+    "FollowOptions",
+    "FollowProgress",
+    "FollowSummary",
+    "backfill",
+    "check_options",
+    "follow",
+]
