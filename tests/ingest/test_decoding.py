@@ -18,8 +18,8 @@ from tests.ingest.chain import (
     transaction,
 )
 from whaledb.ingest.decoding import Block, decode_block
-from whaledb.ingest.quantities import Unreadable
 from whaledb.ingest.reading import Item
+from whaledb.wire.quantities import Unreadable
 
 
 def decode(value: object, *, chain_id: int = 1) -> Block:

@@ -9,15 +9,15 @@ from decimal import Decimal
 
 import msgspec
 
-from whaledb.ingest.quantities import (
+from whaledb.ingest.reading import BadItem, Item
+from whaledb.wire.quantities import (
     LARGEST_BIGINT,
     LARGEST_UINT256,
     Unreadable,
     ether_from_wei,
     moment,
 )
-from whaledb.ingest.reading import BadItem, Item
-from whaledb.ingest.replies import (
+from whaledb.wire.replies import (
     MISSING,
     address_field,
     array_field,

@@ -14,11 +14,11 @@ import msgspec
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError, DataError
 from whaledb.ingest.decoding import Block, decode_block
-from whaledb.ingest.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
 from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
 from whaledb.ingest.storing import BlockStore, write_dead_letter
+from whaledb.wire.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
 
 MAINNET_CHAIN_ID: Final = 1
 DEFAULT_MIN_VALUE_ETH: Final = Decimal(100)

@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from whaledb.ingest.sources import Damaged, Source
+from whaledb.wire.replies import json_fault
 
 # A mainnet block with its transactions is 0.1 to 2 MB of JSON.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
@@ -141,17 +142,6 @@ def _fault(data: bytes) -> str | None:
     except (msgspec.MsgspecError, RecursionError) as error:
         return json_fault(error)
     return None
-
-
-def json_fault(error: Exception) -> str:
-    """What is wrong with JSON, without any of its content."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "a string is not UTF-8"
-    if str(error) == "Input data was truncated":
-        return "it ends early"
-    return str(error).removeprefix("JSON is malformed: ")
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[_Line]:

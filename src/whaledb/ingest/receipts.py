@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from whaledb.ingest.quantities import LARGEST_BIGINT, Unreadable
 from whaledb.ingest.reading import BadItem, Item
-from whaledb.ingest.replies import (
+from whaledb.ingest.sources import SourceRefused
+from whaledb.wire.quantities import LARGEST_BIGINT, Unreadable
+from whaledb.wire.replies import (
     MISSING,
     decode,
     decode_object,
@@ -17,7 +18,6 @@ from whaledb.ingest.replies import (
     quantity_field,
     reply_result,
 )
-from whaledb.ingest.sources import SourceRefused
 
 # Receipts are held in memory while blocks are read: about 0.3 kB each.
 MAX_RECEIPTS: Final = 2_000_000

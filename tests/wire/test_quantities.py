@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whaledb.ingest.quantities import (
+from whaledb.wire.quantities import (
     LARGEST_BIGINT,
     LARGEST_UINT256,
     Unreadable,

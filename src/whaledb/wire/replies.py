@@ -5,13 +5,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from whaledb.ingest.quantities import (
+from whaledb.wire.quantities import (
     Unreadable,
     address,
     block_or_transaction_hash,
     quantity,
 )
-from whaledb.ingest.reading import json_fault
 
 # A field is taken as it stands, so that each can be refused by its own name and reason.
 MISSING: Final = msgspec.Raw()
@@ -86,6 +85,17 @@ def decode(data: bytes | msgspec.Raw, type: type[_T]) -> _T:
         return msgspec.json.decode(data, type=type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"not valid JSON: {json_fault(error)}") from error
+
+
+def json_fault(error: Exception) -> str:
+    """What is wrong with JSON, without any of its content."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "a string is not UTF-8"
+    if str(error) == "Input data was truncated":
+        return "it ends early"
+    return str(error).removeprefix("JSON is malformed: ")
 
 
 def array_field(raw: msgspec.Raw, *, name: str) -> list[msgspec.Raw]:
