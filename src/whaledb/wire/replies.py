@@ -119,6 +119,12 @@ def address_field(raw: msgspec.Raw, *, name: str) -> str:
     return address(_text(raw, name=name), name=name)
 
 
+def text_field(raw: msgspec.Raw, *, name: str) -> str:
+    """The text of a string field."""
+    _expect(raw, '"', name=name, expected="a string")
+    return decode(raw, str)
+
+
 def is_absent(raw: msgspec.Raw) -> bool:
     """Whether a field is missing or null."""
     return raw is MISSING or is_null(raw)
