@@ -103,8 +103,9 @@ class CallTree:
     """Gathers the calls of one transaction, in any order; keeps those that matter."""
 
     def __init__(self) -> None:
-        self._given = 0
-        self._expected = 1
+        # Calls that were told of and not given yet, by the call around them; below 0 where
+        # those within came first.
+        self._outstanding: dict[Path, int] = {}
         self._has_top_level = False
         self._moves: dict[Path, Move] = {}
         self._failed: set[Path] = set()
@@ -112,7 +113,8 @@ class CallTree:
 
     def __len__(self) -> int:
         """How many calls it holds on to."""
-        return len(self._moves) + len(self._failed) + len(self._uncounted)
+        held = (self._outstanding, self._moves, self._failed, self._uncounted)
+        return sum(map(len, held))
 
     def add(self, call: Call) -> None:
         """Takes in one call.
@@ -125,16 +127,22 @@ class CallTree:
         is_top_level = not call.path
         if call.path in self._moves or (is_top_level and self._has_top_level):
             raise Unreadable("an earlier trace of the transaction is at the same place")
-        self._given += 1
-        self._expected += call.calls
+        self._expect(call.path, call.calls)
+        if call.failed:
+            self._failed.add(call.path)
         if is_top_level:
             self._has_top_level = True
-        elif not call.counted:
+            return
+        self._expect(call.path[:-1], -1)
+        if not call.counted:
             self._uncounted[call.path[:-1]].append(call.path[-1])
         elif call.move is not None and not call.failed:
             self._moves[call.path] = call.move
-        if call.failed:
-            self._failed.add(call.path)
+
+    def _expect(self, path: Path, more: int) -> None:
+        outstanding = self._outstanding.pop(path, 0) + more
+        if outstanding:
+            self._outstanding[path] = outstanding
 
     def trace(self) -> TransactionTrace:
         """What follows from all the calls.
@@ -144,34 +152,43 @@ class CallTree:
         """
         if not self._has_top_level:
             raise Unreadable("the trace of the transaction's top level is missing")
-        if self._given != self._expected:
+        if self._outstanding:
             raise Unreadable(
-                f"the transaction's traces are not whole: {self._given} are given, their"
-                f" subtraces tell of {self._expected}"
+                "the transaction's traces are not whole: some are missing or given twice, as"
+                " their subtraces tell"
             )
         for positions in self._uncounted.values():
             positions.sort()
-        return TransactionTrace(
-            succeeded=() not in self._failed,
-            transfers=tuple(
-                InternalTransfer(
-                    trace_path="_".join(map(str, self._numbered(path))),
-                    from_address=move.from_address,
-                    to_address=move.to_address,
-                    value_eth=ether_from_wei(move.value_wei),
+        succeeded = () not in self._failed
+        places: dict[Path, str | None] = {(): "" if succeeded else None}
+        transfers: list[InternalTransfer] = []
+        for path, move in sorted(self._moves.items()):
+            trace_path = self._place(path, places)
+            if trace_path is not None:
+                value_eth = ether_from_wei(move.value_wei)
+                transfers.append(
+                    InternalTransfer(trace_path, move.from_address, move.to_address, value_eth)
                 )
-                for path, move in sorted(self._moves.items())
-                if not self._is_undone(path)
-            ),
-        )
+        return TransactionTrace(succeeded, tuple(transfers))
 
-    def _is_undone(self, path: Path) -> bool:
-        return bool(self._failed) and any(path[:end] in self._failed for end in range(len(path)))
+    def _place(self, path: Path, places: dict[Path, str | None]) -> str | None:
+        """The trace path of a call, None if it or one around it failed.
 
-    def _numbered(self, path: Path) -> Path:
-        if not self._uncounted:
-            return path
-        return tuple(
-            number - bisect_left(self._uncounted.get(path[:depth], ()), number)
-            for depth, number in enumerate(path)
-        )
+        `places` holds those that were found before, so that a call that thousands of
+        others are within is looked at once.
+        """
+        unknown: list[Path] = []
+        while path not in places:
+            unknown.append(path)
+            path = path[:-1]
+        place = places[path]
+        for path in reversed(unknown):
+            if place is not None:
+                place = None if path in self._failed else self._step(place, path)
+            places[path] = place
+        return place
+
+    def _step(self, place: str, path: Path) -> str:
+        *_, position = path
+        number = position - bisect_left(self._uncounted.get(path[:-1], ()), position)
+        return f"{place}_{number}" if place else str(number)
