@@ -113,8 +113,8 @@ class CallTree:
 
     def __len__(self) -> int:
         """How many calls it holds on to."""
-        held = (self._outstanding, self._moves, self._failed, self._uncounted)
-        return sum(map(len, held))
+        held = len(self._outstanding) + len(self._moves)
+        return held + len(self._failed) + len(self._uncounted)
 
     def add(self, call: Call) -> None:
         """Takes in one call.
