@@ -131,6 +131,18 @@ def test_standard_input_and_receipts_and_chain(target: ConnectionTarget) -> None
     assert json.loads(asked.stdout)["number"] == 102
 
 
+def test_traces_add_the_transfers_within_transactions(target: ConnectionTarget) -> None:
+    options = ["--chain-id=31337", "--min-value-eth=0.000000000000000001", "--json"]
+    block = [DATA / "traced-block.ndjson", *options]
+    assert summary_of(run(target, *block))["transactions_written"] == 3
+    geth = ["--traces", DATA / "traced-block-geth.ndjson"]
+    parity = ["--traces", DATA / "traced-block-parity.ndjson"]
+    # The three learn whether they succeeded, and nine internal transfers join them.
+    assert summary_of(run(target, *block, *geth))["transactions_written"] == 12
+    summary = summary_of(run(target, *block, *geth, *parity))
+    assert (summary["transactions_written"], summary["already_present"]) == (0, 12)
+
+
 def test_it_runs_from_another_folder(target: ConnectionTarget, tmp_path: Path) -> None:
     (tmp_path / "here.ndjson").write_bytes((DATA / "blocks.ndjson").read_bytes())
     done = run(target, "here.ndjson", "--json", cwd=tmp_path)
@@ -143,6 +155,7 @@ def test_it_runs_from_another_folder(target: ConnectionTarget, tmp_path: Path) -
         (["absent.ndjson"], "absent.ndjson cannot be read: No such file or directory"),
         ([DATA], "is a folder"),
         ([DATA / "blocks.ndjson", "--receipts", "absent.gz"], "absent.gz cannot be read"),
+        ([DATA / "blocks.ndjson", "--traces", "absent.gz"], "absent.gz cannot be read"),
         ([DATA / "blocks.ndjson", "--min-value-eth", "-1"], "amount of ether, 0 or more"),
         ([DATA / "blocks.ndjson", "--min-value-eth", "NaN"], "amount of ether, 0 or more"),
         ([DATA / "blocks.ndjson", "--min-value-eth", "much"], "has to be an amount of ether"),

@@ -40,6 +40,15 @@ def blocks(
             show_default=False,
         ),
     ] = None,
+    traces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--traces",
+            metavar="PATH",
+            help="Traces: transfers within transactions; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     chain_id: Annotated[
         int, typer.Option("--chain-id", metavar="N", help="EIP-155 number of the chain.")
     ] = 1,
@@ -64,7 +73,13 @@ def blocks(
 
         threshold = ether(min_value_eth)
         # A misspelt path is told before an embedded server is started for it.
-        check_request(paths, chain_id=chain_id, min_value_eth=threshold, receipts=receipts or ())
+        check_request(
+            paths,
+            chain_id=chain_id,
+            min_value_eth=threshold,
+            receipts=receipts or (),
+            traces=traces or (),
+        )
         async with Database.connect(invocation.target(), project=PROJECT) as db:
             summary = await ingest_visibly(
                 db,
@@ -72,6 +87,7 @@ def blocks(
                 chain_id=chain_id,
                 min_value_eth=threshold,
                 receipts=receipts or (),
+                traces=traces or (),
             )
         _tell(invocation, summary)
         return summary

@@ -24,6 +24,7 @@ async def ingest_visibly(
     chain_id: int,
     min_value_eth: Decimal,
     receipts: "Sequence[str | Content]",
+    traces: "Sequence[str | Content]" = (),
 ) -> "IngestSummary":
     """`whaledb.ingest.ingest_blocks`, told to the person at the terminal."""
     from whaledb.ingest import ingest_blocks
@@ -35,6 +36,7 @@ async def ingest_visibly(
             chain_id=chain_id,
             min_value_eth=min_value_eth,
             receipts=receipts,
+            traces=traces,
             on_progress=on_progress,
             on_refused=on_refused,
         )

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
 from whaledb.ingest.storing import BlockStore, write_dead_letter
+from whaledb.ingest.traces import Traces
 from whaledb.wire.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
 
 MAINNET_CHAIN_ID: Final = 1
@@ -73,6 +74,7 @@ async def ingest_blocks(
     chain_id: int = MAINNET_CHAIN_ID,
     min_value_eth: Decimal = DEFAULT_MIN_VALUE_ETH,
     receipts: Sequence[str | Path | Content] = (),
+    traces: Sequence[str | Path | Content] = (),
     on_progress: Callable[[IngestProgress], None] | None = None,
     on_refused: Callable[[RefusedItem], None] | None = None,
 ) -> IngestSummary:
@@ -81,22 +83,33 @@ async def ingest_blocks(
     Takes JSON-RPC replies or bare blocks with full transactions, as NDJSON, a JSON array
     or one object, plain or gzip. Each block commits with its rows and its stream's cursor;
     the same input again changes nothing. Bad items go to dead_letters and the rest lands.
-    Receipts, wholly read beforehand, tell success and gas used. A path is read in another
-    thread, so that the event loop goes on.
+    Receipts, wholly read beforehand, tell success and gas used; traces, read beforehand
+    too, tell of the transfers within transactions, and success where no receipt does. A
+    path is read in another thread, so that the event loop goes on.
 
     Raises:
         ConfigurationError: an option cannot be used.
         SourceUnavailable: a path cannot be read; if it could be told beforehand, nothing
             was written.
-        SourceRefused: a source begins with too many bad items, or receipts are too many.
+        SourceRefused: a source begins with too many bad items, or receipts or traces are
+            too many.
     """
     opened = check_request(
-        sources, chain_id=chain_id, min_value_eth=min_value_eth, receipts=receipts
+        sources,
+        chain_id=chain_id,
+        min_value_eth=min_value_eth,
+        receipts=receipts,
+        traces=traces,
     )
     run = _Run(db, opened, on_progress, on_refused)
     known_receipts = Receipts()
-    for source in opened[len(sources) :]:
-        await run.read_receipts(source, known_receipts)
+    for source in opened[len(sources) : len(sources) + len(receipts)]:
+        bad_receipts = _bad_receipts(source, known_receipts)
+        await run.read_beforehand(source, bad_receipts, known_receipts, wanted="receipt")
+    known_traces = Traces()
+    for source in opened[len(sources) + len(receipts) :]:
+        bad_traces = _bad_traces(source, known_traces)
+        await run.read_beforehand(source, bad_traces, known_traces, wanted="trace")
     for source in opened[: len(sources)]:
         store = BlockStore(
             db,
@@ -104,6 +117,7 @@ async def ingest_blocks(
             chain_id=chain_id,
             min_value_eth=min_value_eth,
             receipts=known_receipts,
+            traces=known_traces,
         )
         await run.read_blocks(source, store, chain_id=chain_id)
     return run.summary()
@@ -115,8 +129,11 @@ def check_request(
     chain_id: int,
     min_value_eth: Decimal,
     receipts: Sequence[str | Path | Content],
+    traces: Sequence[str | Path | Content] = (),
 ) -> list[Source]:
-    """What can be told before there is a connection: the sources, then those of receipts.
+    """What can be told before there is a connection.
+
+    Returns the sources, then those of receipts, then those of traces.
 
     Raises:
         ConfigurationError: an option cannot be used, or (SourceUnavailable) a path.
@@ -131,7 +148,7 @@ def check_request(
             "min_value_eth has to be an amount of ether, 0 or more and within 256 bits of wei,"
             " such as 100 or 0.5"
         )
-    return open_sources([*sources, *receipts])
+    return open_sources([*sources, *receipts, *traces])
 
 
 class _Run:
@@ -155,14 +172,16 @@ class _Run:
         self._present = 0
         self._refused = 0
 
-    async def read_receipts(self, source: Source, receipts: Receipts) -> None:
+    async def read_beforehand(
+        self, source: Source, bad_items: Iterator[BadItem], known: Sized, *, wanted: str
+    ) -> None:
+        """Reads a source of receipts or traces into what is known; keeps its bad items."""
         refused = 0
-        bad_receipts = _bad_receipts(source, receipts)
-        while (bad := await _next(bad_receipts)) is not None:
+        while (bad := await _next(bad_items)) is not None:
             await self._keep(source, bad)
             refused += 1
-            if not len(receipts):
-                _check_plausible(source, refused, "receipt")
+            if not len(known):
+                _check_plausible(source, refused, wanted)
         self._report()
 
     async def read_blocks(self, source: Source, store: BlockStore, *, chain_id: int) -> None:
@@ -292,3 +311,12 @@ def _bad_receipts(source: Source, receipts: Receipts) -> Iterator[BadItem]:
             yield item
         else:
             yield from receipts.add(item)
+
+
+def _bad_traces(source: Source, traces: Traces) -> Iterator[BadItem]:
+    for item in read_items(source):
+        if isinstance(item, BadItem):
+            yield item
+        else:
+            yield from traces.add(item)
+    yield from traces.finish()

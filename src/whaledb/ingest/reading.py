@@ -20,7 +20,8 @@ from typing import Final
 import msgspec
 
 from whaledb.ingest.sources import Damaged, Source
-from whaledb.wire.replies import json_fault
+from whaledb.wire.quantities import Unreadable
+from whaledb.wire.replies import decode
 
 # A mainnet block with its transactions is 0.1 to 2 MB of JSON.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
@@ -126,9 +127,9 @@ def _values(data: bytes, *, where: str) -> Iterator[Item | BadItem]:
         yield Item(where or "item 1", data)
         return
     try:
-        values = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError) as error:
-        yield BadItem(where or "item 1", data, f"not valid JSON: {json_fault(error)}")
+        values = decode(data, list[msgspec.Raw])
+    except Unreadable as error:
+        yield BadItem(where or "item 1", data, str(error))
         return
     prefix = f"{where}, " if where else ""
     for number, value in enumerate(values, start=1):
@@ -138,9 +139,9 @@ def _values(data: bytes, *, where: str) -> Iterator[Item | BadItem]:
 def _fault(data: bytes) -> str | None:
     """Why the bytes are not one JSON value; None if they are."""
     try:
-        msgspec.json.decode(data, type=msgspec.Raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        return json_fault(error)
+        decode(data, msgspec.Raw)
+    except Unreadable as error:
+        return str(error).removeprefix("not valid JSON: ")
     return None
 
 

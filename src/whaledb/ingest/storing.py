@@ -18,6 +18,7 @@ from whaledb import rows
 from whaledb.ingest import decoding
 from whaledb.ingest.reading import BadItem
 from whaledb.ingest.receipts import Receipt, Receipts
+from whaledb.ingest.traces import InternalTransfer, Traces
 from whaledb.queries import blocks, dead_letters, ingest_cursors, whale_transactions
 
 # Two writers of one block meet briefly; one that still fails after this has another cause.
@@ -53,12 +54,14 @@ class BlockStore:
         chain_id: int,
         min_value_eth: Decimal,
         receipts: Receipts,
+        traces: Traces,
     ) -> None:
         self._db = db
         self._stream = stream
         self._chain_id = chain_id
         self._min_value_eth = min_value_eth
         self._receipts = receipts
+        self._traces = traces
 
     async def store(self, block: decoding.Block) -> Stored:
         """Stores a block in a transaction of its own.
@@ -101,13 +104,16 @@ class BlockStore:
         else:
             written = await self._merge_batch(tx, block, kept, orphaned_at)
             refusals = []
+        internal = self._internal_transfers(block)
+        for transaction, transfer in internal:
+            written += await self._merge_internal(tx, block, transaction, transfer, orphaned_at)
         if orphaned_at is None:
             await self._move_cursor(tx, block)
         for bad, sqlstate in refused:
             await write_dead_letter(tx, source=self._stream, bad=bad, sqlstate=sqlstate)
         return Stored(
             transactions_written=written,
-            already_present=len(kept) - written - len(refusals),
+            already_present=len(kept) + len(internal) - written - len(refusals),
             dead_letters=tuple(bad for bad, _ in refused),
         )
 
@@ -226,7 +232,53 @@ class BlockStore:
         return written, refused
 
     def _receipt(self, block: decoding.Block, row: decoding.Transaction) -> Receipt:
-        return self._receipts.find(block.hash, row.hash) or _NO_RECEIPT
+        receipt = self._receipts.find(block.hash, row.hash) or _NO_RECEIPT
+        trace = self._traces.find(block.hash, row.hash)
+        if receipt.succeeded is None and trace is not None:
+            return Receipt(succeeded=trace.succeeded, gas_used=receipt.gas_used)
+        return receipt
+
+    def _internal_transfers(
+        self, block: decoding.Block
+    ) -> list[tuple[decoding.Transaction, InternalTransfer]]:
+        """Those worth keeping, each judged by its own value; none of a failed transaction."""
+        kept: list[tuple[decoding.Transaction, InternalTransfer]] = []
+        for transaction in block.transactions:
+            trace = self._traces.find(block.hash, transaction.hash)
+            if trace is None or self._receipt(block, transaction).succeeded is False:
+                continue
+            kept += [
+                (transaction, transfer)
+                for transfer in trace.transfers
+                if transfer.value_eth >= self._min_value_eth
+            ]
+        return kept
+
+    async def _merge_internal(
+        self,
+        tx: Transaction,
+        block: decoding.Block,
+        transaction: decoding.Transaction,
+        transfer: InternalTransfer,
+        orphaned_at: datetime | None,
+    ) -> bool:
+        merged = await whale_transactions.merge(
+            tx,
+            hash=transaction.hash,
+            chain_id=self._chain_id,
+            block_hash=block.hash,
+            trace_path=transfer.trace_path,
+            block_number=block.number,
+            block_timestamp=block.timestamp,
+            from_address=transfer.from_address,
+            to_address=transfer.to_address,
+            value_eth=transfer.value_eth,
+            gas_price=transaction.gas_price,
+            gas_used=None,
+            succeeded=True,
+            orphaned_at=orphaned_at,
+        )
+        return merged is not None
 
     async def _move_cursor(self, tx: Transaction, block: decoding.Block) -> None:
         if await self._merge_cursor(tx, block) is not None or block.number == 0:

@@ -1,10 +1,12 @@
 """JSON-RPC replies and the fields of their objects, with a clear reason for each refusal."""
 
+import inspect
 import re
 from typing import Final, TypeVar
 
 import msgspec
 
+from whaledb.wire.nesting import Unbalanced, elements, members
 from whaledb.wire.quantities import (
     Unreadable,
     address,
@@ -76,15 +78,31 @@ def decode_object(data: bytes | msgspec.Raw, type: type[_T], *, what: str) -> _T
 
 
 def decode(data: bytes | msgspec.Raw, type: type[_T]) -> _T:
-    """JSON as `type`, of which every field is `msgspec.Raw`.
+    """JSON as `type`, of which every field is `msgspec.Raw`, however deep these are nested.
 
     Raises:
         Unreadable: it is no JSON.
     """
     try:
         return msgspec.json.decode(data, type=type)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        try:
+            return msgspec.convert(_taken_apart(bytes(data), type), type)
+        except (Unbalanced, msgspec.MsgspecError):
+            raise Unreadable(f"not valid JSON: {json_fault(error)}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unreadable(f"not valid JSON: {json_fault(error)}") from error
+
+
+def _taken_apart(data: bytes, type: type) -> object:
+    """An object's fields or an array's items as `msgspec.Raw`, found without recursion."""
+    if inspect.isclass(type) and issubclass(type, msgspec.Struct):
+        names = [field.encode_name for field in msgspec.structs.fields(type)]
+        return {name: msgspec.Raw(value) for name, value in members(data, names).items()}
+    if type is not msgspec.Raw and first_character(data) != "[":
+        raise Unbalanced
+    items = [msgspec.Raw(item) for item in elements(data)]
+    return msgspec.Raw(data) if type is msgspec.Raw else items
 
 
 def json_fault(error: Exception) -> str:
@@ -117,6 +135,12 @@ def hash_field(raw: msgspec.Raw, *, name: str) -> str:
 def address_field(raw: msgspec.Raw, *, name: str) -> str:
     """The address of a field, in lower case."""
     return address(_text(raw, name=name), name=name)
+
+
+def text_field(raw: msgspec.Raw, *, name: str) -> str:
+    """The text of a string field."""
+    _expect(raw, '"', name=name, expected="a string")
+    return decode(raw, str)
 
 
 def is_absent(raw: msgspec.Raw) -> bool:
