@@ -18,7 +18,8 @@ from whaledb.ingest.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadabl
 from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
-from whaledb.ingest.storing import BlockStore, write_dead_letter
+from whaledb.ingest.storing import BlockStore
+from whaledb.ingest.writing import write_dead_letter
 
 MAINNET_CHAIN_ID: Final = 1
 DEFAULT_MIN_VALUE_ETH: Final = Decimal(100)
