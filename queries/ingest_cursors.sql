@@ -1,38 +1,32 @@
 -- How far each stream was read, per chain. Owner: ingestion.
 -- A stream is a source with an order of its own, such as one file or one node; a cursor
 -- never moves that of another stream. number and hash: the last block that was committed.
--- fencing_token: grows with each writer of the stream, so that an older one is refused.
+-- Who may move it is told by ingest_claims, for the streams that are claimed.
 
--- name: merge(stream, chain_id, number, hash, fencing_token)<!
+-- name: merge(stream, chain_id, number, hash)<!
 -- Moves a stream forward to a block, or starts it. Returns true when started, false when
--- moved, and no row when the stream stays where it is. It stays when number is not higher
--- than the stored one, or fencing_token is lower (another writer took over).
+-- moved, and no row when the stream stays where it is, as number is not higher than the
+-- stored one.
 -- Belongs in the transaction that writes the block, so that both land or neither.
 -- Index: ingest_cursors_pkey.
 INSERT INTO public.ingest_cursors AS t (
     stream,
     chain_id,
     number,
-    hash,
-    fencing_token
+    hash
 )
 VALUES (
     :stream,
     :chain_id,
     :number,
-    lower(:hash),
-    :fencing_token
+    lower(:hash)
 )
 ON CONFLICT (stream, chain_id) DO UPDATE
     SET
         number = excluded.number,
         hash = excluded.hash,
-        fencing_token = excluded.fencing_token,
         updated_at = now()
-    WHERE (
-        excluded.number > t.number
-        AND excluded.fencing_token >= t.fencing_token
-    )
+    WHERE excluded.number > t.number
 RETURNING (t.xmax = 0) AS inserted;
 
 -- name: get(stream, chain_id)^
@@ -43,7 +37,6 @@ SELECT
     t.chain_id,
     t.number,
     t.hash,
-    t.fencing_token,
     t.created_at,
     t.updated_at
 FROM public.ingest_cursors AS t
@@ -60,7 +53,6 @@ SELECT
     t.chain_id,
     t.number,
     t.hash,
-    t.fencing_token,
     t.created_at,
     t.updated_at
 FROM public.ingest_cursors AS t
@@ -74,23 +66,31 @@ LIMIT :max_rows;
 SELECT count(*) AS cursor_count
 FROM public.ingest_cursors;
 
--- name: rewind(stream, chain_id, number, hash, fencing_token)!
--- Moves a stream back to the last block before a reorganisation; belongs in the transaction
--- that orphans the blocks above it.
--- Affects 1 row, or 0 when there is no such stream, number is not lower than the stored one,
--- or fencing_token is lower (another writer took over).
+-- name: move(stream, chain_id, number, hash)<!
+-- Puts a stream at a block, higher or lower than where it stood, or starts it: after a
+-- reorganisation its last block may be a lower one, or another at the same height. Returns
+-- true when started, false when moved, and no row when it stood there already.
+-- Belongs in the transaction that orphans the blocks above.
 -- Index: ingest_cursors_pkey.
-UPDATE public.ingest_cursors AS t
-SET
-    number = :number,
-    hash = lower(:hash),
-    fencing_token = :fencing_token,
-    updated_at = now()
-WHERE
-    t.stream = :stream
-    AND t.chain_id = :chain_id
-    AND t.number > :number
-    AND t.fencing_token <= :fencing_token;
+INSERT INTO public.ingest_cursors AS t (
+    stream,
+    chain_id,
+    number,
+    hash
+)
+VALUES (
+    :stream,
+    :chain_id,
+    :number,
+    lower(:hash)
+)
+ON CONFLICT (stream, chain_id) DO UPDATE
+    SET
+        number = excluded.number,
+        hash = excluded.hash,
+        updated_at = now()
+    WHERE (t.number, t.hash) IS DISTINCT FROM (excluded.number, excluded.hash)
+RETURNING (t.xmax = 0) AS inserted;
 
 -- name: delete(stream, chain_id)!
 -- Forgets a stream, so that it is read from its start again. Affects 1 row, or 0 when there

@@ -71,7 +71,8 @@ RETURNING
     t.updated_at;
 
 -- name: merge(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, gas_price, gas_used, succeeded, orphaned_at)<!
--- Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded).
+-- Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded). Its
+-- whale_score is computed when it is added and when succeeded changes.
 -- Returns true when added, false when changed, and no row when there was nothing to change.
 -- What is known is never forgotten: NULL leaves the stored value.
 -- orphaned_at is for a row of a block known to be orphaned, and only counts when it is added.
@@ -89,6 +90,7 @@ INSERT INTO public.whale_transactions AS t (
     gas_price,
     gas_used,
     succeeded,
+    whale_score,
     orphaned_at
 )
 VALUES (
@@ -104,12 +106,18 @@ VALUES (
     :gas_price,
     :gas_used,
     :succeeded,
+    public.whale_score(:value_eth, :succeeded),
     :orphaned_at
 )
 ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
     SET
         gas_used = coalesce(excluded.gas_used, t.gas_used),
         succeeded = coalesce(excluded.succeeded, t.succeeded),
+        whale_score = CASE
+            WHEN excluded.succeeded <> t.succeeded OR t.succeeded IS NULL
+                THEN public.whale_score(t.value_eth, excluded.succeeded)
+            ELSE t.whale_score
+        END,
         updated_at = now()
     WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
         coalesce(excluded.gas_used, t.gas_used),
@@ -117,13 +125,13 @@ ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
     )
 RETURNING (t.xmax = 0) AS inserted;
 
--- name: merge_batch(chain_id, block_hash, block_number, block_timestamp, orphaned_at, hashes, from_addresses, to_addresses, values_eth, gas_prices, gas_used, succeeded)
+-- name: merge_batch(chain_id, block_hash, block_number, block_timestamp, orphaned_at, hashes, trace_paths, from_addresses, to_addresses, values_eth, gas_prices, gas_used, succeeded)
 -- @returns MergedTransaction
--- Merges the transactions of one block, given as arrays of equal length, as merge does one.
--- Returns the hash of each row that was added (inserted is true) or changed (false), in no
--- particular order; a row that was there unchanged is not returned.
--- Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice counts
--- once, its first element. Rows are locked in the order of their keys, so that two batches
+-- Merges the transfers of one block, given as arrays of equal length, as merge does one.
+-- Returns the hash and trace path of each row that was added (inserted is true) or changed
+-- (false), in no particular order; a row that was there unchanged is not returned.
+-- Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice with one
+-- trace path counts once, its first element. Rows are locked in the order of their keys, so that two batches
 -- of one block wait for each other instead of deadlocking.
 -- orphaned_at is NULL, or that of a block known to be orphaned; it marks the added rows.
 -- Index: whale_transactions_pkey.
@@ -140,13 +148,14 @@ INSERT INTO public.whale_transactions AS t (
     gas_price,
     gas_used,
     succeeded,
+    whale_score,
     orphaned_at
 )
-SELECT DISTINCT ON (lower(b.hash))
+SELECT DISTINCT ON (lower(b.hash), b.trace_path)
     lower(b.hash) AS hash,
     CAST(:chain_id AS BIGINT) AS chain_id,
     lower(:block_hash) AS block_hash,
-    '' AS trace_path,
+    b.trace_path,
     CAST(:block_number AS BIGINT) AS block_number,
     CAST(:block_timestamp AS TIMESTAMPTZ) AS block_timestamp,
     lower(b.from_address) AS from_address,
@@ -155,10 +164,12 @@ SELECT DISTINCT ON (lower(b.hash))
     b.gas_price,
     b.gas_used,
     b.succeeded,
+    public.whale_score(b.value_eth, b.succeeded) AS whale_score,
     CAST(:orphaned_at AS TIMESTAMPTZ) AS orphaned_at
 FROM
     unnest(
         CAST(:hashes AS TEXT[]),
+        CAST(:trace_paths AS TEXT[]),
         CAST(:from_addresses AS TEXT[]),
         CAST(:to_addresses AS TEXT[]),
         CAST(:values_eth AS NUMERIC[]),
@@ -167,6 +178,7 @@ FROM
         CAST(:succeeded AS BOOLEAN[])
     ) WITH ORDINALITY AS b (
         hash,
+        trace_path,
         from_address,
         to_address,
         value_eth,
@@ -175,11 +187,16 @@ FROM
         succeeded,
         position
     )
-ORDER BY lower(b.hash) ASC, b.position ASC
+ORDER BY lower(b.hash) ASC, b.trace_path ASC, b.position ASC
 ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
     SET
         gas_used = coalesce(excluded.gas_used, t.gas_used),
         succeeded = coalesce(excluded.succeeded, t.succeeded),
+        whale_score = CASE
+            WHEN excluded.succeeded <> t.succeeded OR t.succeeded IS NULL
+                THEN public.whale_score(t.value_eth, excluded.succeeded)
+            ELSE t.whale_score
+        END,
         updated_at = now()
     WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
         coalesce(excluded.gas_used, t.gas_used),
@@ -187,7 +204,29 @@ ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
     )
 RETURNING
     t.hash,
+    t.trace_path,
     (t.xmax = 0) AS inserted;
+
+-- name: fail_internal(chain_id, block_hash, hashes)
+-- @returns FailedTransfer
+-- Marks the internal transfers of transactions of a block that a receipt shows as failed:
+-- what such a transaction moved was moved back. hashes are in lower case. Returns the hash
+-- and trace path of each row that changes, in no particular order.
+-- Index: whale_transactions_pkey.
+UPDATE public.whale_transactions AS t
+SET
+    succeeded = FALSE,
+    whale_score = public.whale_score(t.value_eth, FALSE),
+    updated_at = now()
+WHERE
+    t.hash = any(CAST(:hashes AS TEXT[]))
+    AND t.chain_id = :chain_id
+    AND t.block_hash = lower(:block_hash)
+    AND t.trace_path <> ''
+    AND t.succeeded IS DISTINCT FROM FALSE
+RETURNING
+    t.hash,
+    t.trace_path;
 
 -- name: get_by_hash(chain_id, hash)^
 -- The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
@@ -707,6 +746,46 @@ WHERE
     t.block_number = :block_number
     AND t.chain_id = :chain_id
     AND t.block_hash = lower(:block_hash)
+    AND t.orphaned_at IS NOT NULL;
+
+-- name: orphan_blocks(chain_id, block_numbers, block_hashes)!
+-- Marks the rows of blocks that a reorganisation took out of the chain, given as arrays of
+-- equal length (hashes in lower case); belongs in one transaction with blocks.orphan_branch.
+-- Rows marked before keep their time. Affects as many rows as were canonical.
+-- Index: idx_whale_transactions_block_number.
+UPDATE public.whale_transactions AS t
+SET
+    orphaned_at = now(),
+    updated_at = now()
+FROM
+    unnest(
+        CAST(:block_numbers AS BIGINT[]),
+        CAST(:block_hashes AS TEXT[])
+    ) AS b (number, hash)
+WHERE
+    t.block_number = b.number
+    AND t.chain_id = :chain_id
+    AND t.block_hash = b.hash
+    AND t.orphaned_at IS NULL;
+
+-- name: restore_blocks(chain_id, block_numbers, block_hashes)!
+-- Takes back orphan_blocks, for blocks that a second reorganisation returned to the chain
+-- (hashes in lower case); belongs in one transaction with blocks.restore_branch. Affects as
+-- many rows as were orphaned.
+-- Index: idx_whale_transactions_block_number.
+UPDATE public.whale_transactions AS t
+SET
+    orphaned_at = NULL,
+    updated_at = now()
+FROM
+    unnest(
+        CAST(:block_numbers AS BIGINT[]),
+        CAST(:block_hashes AS TEXT[])
+    ) AS b (number, hash)
+WHERE
+    t.block_number = b.number
+    AND t.chain_id = :chain_id
+    AND t.block_hash = b.hash
     AND t.orphaned_at IS NOT NULL;
 
 -- name: delete(hash, chain_id, block_hash, trace_path)!

@@ -15,7 +15,8 @@ SELECT
     t.min_value_eth,
     t.complete,
     t.created_at,
-    t.updated_at
+    t.updated_at,
+    t.traced
 FROM public.blocks AS t
 WHERE
     t.chain_id = :chain_id
@@ -37,7 +38,8 @@ SELECT
     t.min_value_eth,
     t.complete,
     t.created_at,
-    t.updated_at
+    t.updated_at,
+    t.traced
 FROM public.blocks AS t
 ORDER BY t.hash ASC, t.chain_id ASC
 LIMIT :max_rows;

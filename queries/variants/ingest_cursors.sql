@@ -8,7 +8,6 @@ SELECT
     t.chain_id,
     t.number,
     t.hash,
-    t.fencing_token,
     t.created_at,
     t.updated_at
 FROM public.ingest_cursors AS t

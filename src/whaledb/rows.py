@@ -108,6 +108,10 @@ class Block(Struct, frozen=True, gc=False):
     """When the row was first stored."""
     updated_at: datetime
     """When the row last changed."""
+    traced: bool
+    """Whether the internal transfers of the block, at or above the threshold, were read and
+    stored too; false where no traces were given.
+    """
 
 
 class DeadLetter(Struct, frozen=True, gc=False):
@@ -135,6 +139,29 @@ class DeadLetter(Struct, frozen=True, gc=False):
     """When the item was last refused."""
 
 
+class IngestClaim(Struct, frozen=True, gc=False):
+    """Which writer writes a stream now, one row for each stream and chain that has one. The row
+    goes when the writer ends cleanly; one that died leaves it until it expires.
+    """
+
+    stream: str
+    """Name of the stream, as in ingest_cursors, 1 to 1000 characters."""
+    chain_id: int
+    """EIP-155 number of the chain; 1 is Ethereum mainnet."""
+    fencing_token: int
+    """Names this claim and no other, ever; a writer whose token is not here any more was
+    replaced.
+    """
+    holder: str
+    """Host and process of the writer, for a person to read, 1 to 300 characters."""
+    claimed_at: datetime
+    """When the writer claimed the stream, by the clock of the server."""
+    expires_at: datetime
+    """Until when the claim stands unless it is renewed, by the clock of the server; afterwards
+    another writer may take the stream over.
+    """
+
+
 class IngestCursor(Struct, frozen=True, gc=False):
     """How far each stream of blocks was read, one row for each stream and chain."""
 
@@ -149,10 +176,6 @@ class IngestCursor(Struct, frozen=True, gc=False):
     hash: str
     """Hash of the last block that was stored from the stream, 0x and 64 lower-case hexadecimal
     digits.
-    """
-    fencing_token: int
-    """Grows whenever another writer takes the stream over; a writer holding a lower one has lost
-    it.
     """
     created_at: datetime
     """When the row was first stored."""
@@ -318,6 +341,14 @@ class AlertWithOwner(Struct, frozen=True, gc=False):
     owner: User | None
 
 
+class DisplacedBlock(Struct, frozen=True, gc=False):
+    """A row of its own (DisplacedBlock)."""
+
+    number: int
+    hash: str
+    finality: str
+
+
 class DeadLetterSource(Struct, frozen=True, gc=False):
     """A row of its own (DeadLetterSource)."""
 
@@ -326,6 +357,28 @@ class DeadLetterSource(Struct, frozen=True, gc=False):
     letter_count: int
     attempts: int
     last_seen_at: datetime
+
+
+class HeldClaim(Struct, frozen=True, gc=False):
+    """A row of its own (HeldClaim)."""
+
+    stream: str
+    """Name of the stream, as in ingest_cursors, 1 to 1000 characters."""
+    chain_id: int
+    """EIP-155 number of the chain; 1 is Ethereum mainnet."""
+    fencing_token: int
+    """Names this claim and no other, ever; a writer whose token is not here any more was
+    replaced.
+    """
+    holder: str
+    """Host and process of the writer, for a person to read, 1 to 300 characters."""
+    claimed_at: datetime
+    """When the writer claimed the stream, by the clock of the server."""
+    expires_at: datetime
+    """Until when the claim stands unless it is renewed, by the clock of the server; afterwards
+    another writer may take the stream over.
+    """
+    remaining_s: Decimal
 
 
 class MergedLevel(Struct, frozen=True, gc=False):
@@ -391,7 +444,22 @@ class MergedTransaction(Struct, frozen=True, gc=False):
 
     hash: str
     """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
     inserted: bool
+
+
+class FailedTransfer(Struct, frozen=True, gc=False):
+    """A row of its own (FailedTransfer)."""
+
+    hash: str
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
 
 
 class AddressTransfer(Struct, frozen=True, gc=False):

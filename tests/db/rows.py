@@ -65,6 +65,14 @@ VALID: dict[str, dict[str, Any]] = {
         "number": 16_000_005,
         "hash": HASH,
     },
+    "ingest_claims": {
+        "stream": "rpc:mainnet",
+        "chain_id": 1,
+        "fencing_token": 7,
+        "holder": "worker-1:4711",
+        "claimed_at": TIME,
+        "expires_at": TIME,
+    },
     "dead_letters": {
         "source": "file:/data/blocks.ndjson",
         "item": "line 7",

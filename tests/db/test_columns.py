@@ -26,6 +26,7 @@ NULLABLE: dict[str, set[str]] = {
     "smc_patterns": {"confidence_score", "metadata"},
     "market_data": {"trade_count"},
     "blocks": {"orphaned_at"},
+    "ingest_claims": set(),
     "ingest_cursors": set(),
     "dead_letters": {"sqlstate"},
     "users": {"display_name"},
@@ -36,12 +37,15 @@ CREATED = ("created_at", "updated_at")
 SEEN = ("first_seen_at", "last_seen_at")
 
 # Columns that default to the time of the transaction, and the constant defaults.
-TIMES = {table: SEEN if table == "dead_letters" else CREATED for table in VALID}
+TIMES: dict[str, tuple[str, ...]] = dict.fromkeys(VALID, CREATED) | {
+    "dead_letters": SEEN,
+    # Its times are those of the clock, given by each statement.
+    "ingest_claims": (),
+}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "whale_transactions": {"trace_path": ""},
     "smc_patterns": {"status": "active"},
-    "blocks": {"canonical": True, "finality": "pending"},
-    "ingest_cursors": {"fencing_token": 0},
+    "blocks": {"canonical": True, "finality": "pending", "traced": False},
     "dead_letters": {"attempts": 1},
     "users": {"preferences": "{}"},
     "alerts": {"enabled": True},
@@ -77,9 +81,8 @@ async def test_defaults(rolled_back: asyncpg.Connection, table: str) -> None:
     await prepare(rolled_back)
     async with rolled_back.transaction():
         row = await insert(rolled_back, table)
-        assert {row[column] for column in TIMES[table]} == {
-            await rolled_back.fetchval("SELECT now()")
-        }
+        now = await rolled_back.fetchval("SELECT now()")
+        assert [row[column] for column in TIMES[table]] == [now] * len(TIMES[table])
     expected = DEFAULTS.get(table, {})
     assert {column: row[column] for column in expected} == expected
     if table in GENERATED_IDS:

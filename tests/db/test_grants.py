@@ -19,6 +19,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         f"public.{MONTHS}": "EXECUTE",
         **{f"public.{table}": ALL for table in CHAIN_AND_MARKET},
         **{f"public.{table}": ALL for table in ("blocks", "ingest_cursors", "dead_letters")},
+        "public.ingest_claims": ALL,
         **{f"public.{table}": "SELECT" for table in ("users", "alerts", *VIEWS)},
     },
     "whaledb_reader": {

@@ -19,7 +19,11 @@ CHAIN_AND_MARKET = {
     "market_data": "market data",
 }
 READ = CHAIN_AND_MARKET | {"blocks": "blocks"}
-WRITTEN = READ | {"ingest_cursors": "cursors", "dead_letters": "dead letters"}
+WRITTEN = READ | {
+    "ingest_claims": "claims",
+    "ingest_cursors": "cursors",
+    "dead_letters": "dead letters",
+}
 
 # (table, policy, command, role, USING, WITH CHECK)
 Policy = tuple[str, str, str, str, str | None, str | None]
@@ -292,7 +296,7 @@ async def test_a_reader_reads(rolled_back: asyncpg.Connection) -> None:
         for table in READ:
             assert await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}") == 1
         assert await rolled_back.fetchval("SELECT count(*) FROM dbmate.schema_migrations") > 0
-    for table in ("alerts", "users", "dead_letters", "ingest_cursors"):
+    for table in ("alerts", "users", "dead_letters", "ingest_claims", "ingest_cursors"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with as_role(rolled_back, "whaledb_reader"):
                 await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}")

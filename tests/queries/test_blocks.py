@@ -35,6 +35,7 @@ def block(number: int, *, fork: int = 0, **changes: Any) -> dict[str, Any]:
         "canonical": True,
         "min_value_eth": Decimal(100),
         "complete": True,
+        "traced": False,
     } | changes
 
 

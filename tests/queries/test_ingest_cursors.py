@@ -1,4 +1,4 @@
-"""Cursors: forward by merge, back by rewind, and never for another writer or stream."""
+"""Cursors: forward by merge, anywhere by move, and never for another stream."""
 
 from typing import Any, Final
 
@@ -21,13 +21,12 @@ def hash_of(number: int) -> str:
     return f"0x{number:064x}"
 
 
-def at(number: int, *, token: int = 0, **changes: Any) -> dict[str, Any]:
+def at(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "stream": FILE,
         "chain_id": CHAIN,
         "number": number,
         "hash": hash_of(number),
-        "fencing_token": token,
     } | changes
 
 
@@ -60,27 +59,19 @@ async def test_merge_never_moves_back_or_stays_in_place(db: Database) -> None:
     assert await cursor(db) == row
 
 
-async def test_a_writer_that_was_replaced_moves_nothing(db: Database) -> None:
-    await ingest_cursors.merge(db, **at(10, token=1))
-    assert await ingest_cursors.merge(db, **at(11, token=2)) is False
-    row = await cursor(db)
-    assert await ingest_cursors.merge(db, **at(12, token=1)) is None
-    assert await ingest_cursors.rewind(db, **at(9, token=1)) == 0
-    assert await cursor(db) == row
-    assert await ingest_cursors.merge(db, **at(12, token=2)) is False
-
-
-async def test_rewind_only_moves_back(db: Database) -> None:
-    await ingest_cursors.merge(db, **at(10))
+async def test_move_goes_anywhere_and_writes_only_a_change(db: Database) -> None:
+    assert await ingest_cursors.move(db, **at(10)) is True
     await age(db, "ingest_cursors")
-    for number in (10, 11):
-        assert await ingest_cursors.rewind(db, **at(number)) == 0
+    assert (
+        await ingest_cursors.move(db, **at(10, hash=hash_of(10).upper().replace("X", "x"))) is None
+    )
     assert (await cursor(db)).updated_at == LONG_AGO
-    assert await ingest_cursors.rewind(db, **at(8, token=3)) == 1
-    row = await cursor(db)
-    assert (row.number, row.hash, row.fencing_token) == (8, hash_of(8), 3)
-    assert row.updated_at > LONG_AGO
-    assert await ingest_cursors.rewind(db, **at(1, stream="file:/other", token=3)) == 0
+    for place in (at(8), at(8, hash="0x" + "AB" * 32), at(12)):
+        await age(db, "ingest_cursors")
+        assert await ingest_cursors.move(db, **place) is False
+        row = await cursor(db)
+        assert (row.number, row.hash) == (place["number"], place["hash"].lower())
+        assert row.updated_at > LONG_AGO
 
 
 async def test_streams_and_chains_do_not_move_each_other(db: Database) -> None:
@@ -88,7 +79,7 @@ async def test_streams_and_chains_do_not_move_each_other(db: Database) -> None:
     row = await cursor(db)
     assert await ingest_cursors.merge(db, **at(5, stream="file:/other")) is True
     assert await ingest_cursors.merge(db, **at(6, chain_id=10)) is True
-    assert await ingest_cursors.rewind(db, **at(5, chain_id=10)) == 1
+    assert await ingest_cursors.move(db, **at(5, chain_id=10)) is False
     assert await ingest_cursors.delete(db, stream="file:/other", chain_id=CHAIN) == 1
     assert await cursor(db) == row
 
@@ -117,7 +108,9 @@ async def test_delete_forgets_one_stream(db: Database) -> None:
 
 
 async def test_bounds_are_refused(db: Database) -> None:
-    for changes in ({"stream": ""}, {"number": -1}, {"hash": "0x12"}, {"fencing_token": -1}):
+    for changes in ({"stream": ""}, {"number": -1}, {"hash": "0x12"}):
         with pytest.raises(DataError):
             await ingest_cursors.merge(db, **(at(1) | changes))
+        with pytest.raises(DataError):
+            await ingest_cursors.move(db, **(at(1) | changes))
     assert await ingest_cursors.count(db) == 0

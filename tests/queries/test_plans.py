@@ -44,6 +44,8 @@ FROM generate_series(1, 5000) AS n;
 INSERT INTO public.ingest_cursors (stream, chain_id, number, hash)
 SELECT 'file:' || n, 1, n, '0x' || encode(sha256(int8send(n)), 'hex')
 FROM generate_series(1, 5000) AS n;
+INSERT INTO public.ingest_claims (stream, chain_id, holder, claimed_at, expires_at)
+SELECT 'rpc:' || n, 1, 'worker:1', now(), now() FROM generate_series(1, 5000) AS n;
 INSERT INTO public.dead_letters (source, item, payload, payload_sha256, reason, first_seen_at)
 SELECT 'file:' || n % 20, 'line ' || n, '', sha256(''), 'bad', now() - n * INTERVAL '1 s'
 FROM generate_series(1, 5000) AS n;

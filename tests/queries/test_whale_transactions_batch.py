@@ -38,6 +38,7 @@ def batch(*numbers: int, **changes: Any) -> dict[str, Any]:
         "block_timestamp": first["block_timestamp"],
         "orphaned_at": None,
         "hashes": [hash_of(number) for number in numbers],
+        "trace_paths": [""] * len(numbers),
         "from_addresses": [address_of(1)] * len(numbers),
         "to_addresses": [address_of(2)] * len(numbers),
         "values_eth": [Decimal(150)] * len(numbers),
@@ -122,7 +123,9 @@ async def test_a_batch_of_an_orphaned_block_adds_orphaned_rows(db: Database) -> 
     assert added.orphaned_at == START
 
 
-@pytest.mark.parametrize("column", ["hashes", "from_addresses", "values_eth", "gas_prices"])
+@pytest.mark.parametrize(
+    "column", ["hashes", "trace_paths", "from_addresses", "values_eth", "gas_prices"]
+)
 async def test_one_null_too_many_refuses_the_batch(db: Database, column: str) -> None:
     whole = batch(1, 2)[column]
     with pytest.raises(DataError) as refusal:

@@ -17,8 +17,9 @@ from whaledb.ingest.decoding import Block, decode_block
 from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
-from whaledb.ingest.storing import BlockStore, write_dead_letter
+from whaledb.ingest.storing import BlockStore
 from whaledb.ingest.traces import Traces
+from whaledb.ingest.writing import write_dead_letter
 from whaledb.wire.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
 
 MAINNET_CHAIN_ID: Final = 1
@@ -117,7 +118,7 @@ async def ingest_blocks(
             chain_id=chain_id,
             min_value_eth=min_value_eth,
             receipts=known_receipts,
-            traces=known_traces,
+            traces=known_traces if traces else None,
         )
         await run.read_blocks(source, store, chain_id=chain_id)
     return run.summary()

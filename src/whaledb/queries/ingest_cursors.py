@@ -20,7 +20,6 @@ _INGEST_CURSOR_COLUMNS = (
     ("chain_id", "int8"),
     ("number", "int8"),
     ("hash", "text"),
-    ("fencing_token", "int8"),
     ("created_at", "timestamptz"),
     ("updated_at", "timestamptz"),
 )
@@ -28,7 +27,7 @@ _INGEST_CURSOR_COLUMNS = (
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
         "merge",
-        digest="1a7267a91d155761",
+        digest="60ca95f40f309eb6",
         columns=(("inserted", "bool"),),
         nullable=(),
     ),
@@ -36,7 +35,7 @@ _merge: Value[bool] = Value(
 _get: One[IngestCursor] = One(
     _STATEMENTS.bind(
         "get",
-        digest="0b63e8e879d29959",
+        digest="a18fd9d2694143db",
         columns=_INGEST_CURSOR_COLUMNS,
         nullable=(),
     ),
@@ -45,7 +44,7 @@ _get: One[IngestCursor] = One(
 _list_all: Many[IngestCursor] = Many(
     _STATEMENTS.bind(
         "list_all",
-        digest="daf295a367e8e17b",
+        digest="0fa64c538e50dc19",
         columns=_INGEST_CURSOR_COLUMNS,
         nullable=(),
     ),
@@ -55,7 +54,7 @@ _list_all_variants: Variants[Coroutine[Any, Any, list[IngestCursor]]] = Variants
     _list_all,
     _VARIANTS,
     {
-        ((False,), None): ("list_all__plain", "3fd7b596e4820bfb"),
+        ((False,), None): ("list_all__plain", "c0fec492c7761aae"),
     },
 )
 _count: ExactlyOneValue[int] = ExactlyOneValue(
@@ -65,11 +64,11 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         columns=(("cursor_count", "int8"),),
     ),
 )
-_rewind: Affected = Affected(
+_move: Value[bool] = Value(
     _STATEMENTS.bind(
-        "rewind",
-        digest="6b92d2441656acca",
-        columns=(),
+        "move",
+        digest="1524fff52c3dccd6",
+        columns=(("inserted", "bool"),),
         nullable=(),
     ),
 )
@@ -90,15 +89,14 @@ async def merge(
     chain_id: int,
     number: int,
     hash: str,
-    fencing_token: int,
 ) -> bool | None:
     """Moves a stream forward to a block, or starts it. Returns true when started, false when
-    moved, and no row when the stream stays where it is. It stays when number is not higher
-    than the stored one, or fencing_token is lower (another writer took over).
+    moved, and no row when the stream stays where it is, as number is not higher than the
+    stored one.
     Belongs in the transaction that writes the block, so that both land or neither.
     Index: ingest_cursors_pkey.
     """
-    return await _merge.run(db, stream, chain_id, number, hash, fencing_token)
+    return await _merge.run(db, stream, chain_id, number, hash)
 
 
 async def get(
@@ -144,22 +142,21 @@ async def count(
     return await _count.run(db)
 
 
-async def rewind(
+async def move(
     db: Executor,
     *,
     stream: str,
     chain_id: int,
     number: int,
     hash: str,
-    fencing_token: int,
-) -> int:
-    """Moves a stream back to the last block before a reorganisation; belongs in the transaction
-    that orphans the blocks above it.
-    Affects 1 row, or 0 when there is no such stream, number is not lower than the stored one,
-    or fencing_token is lower (another writer took over).
+) -> bool | None:
+    """Puts a stream at a block, higher or lower than where it stood, or starts it: after a
+    reorganisation its last block may be a lower one, or another at the same height. Returns
+    true when started, false when moved, and no row when it stood there already.
+    Belongs in the transaction that orphans the blocks above.
     Index: ingest_cursors_pkey.
     """
-    return await _rewind.run(db, number, hash, fencing_token, stream, chain_id)
+    return await _move.run(db, stream, chain_id, number, hash)
 
 
 async def delete(

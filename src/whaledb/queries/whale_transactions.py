@@ -25,6 +25,7 @@ from whaledb.project import PROJECT
 from whaledb.rows import (
     AddressTransfer,
     AddressVolume,
+    FailedTransfer,
     HourlyVolume,
     MergedTransaction,
     OrphanedBlock,
@@ -110,7 +111,7 @@ _insert: ExactlyOne[WhaleTransaction] = ExactlyOne(
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
         "merge",
-        digest="516d8c3c426c8a4c",
+        digest="fb82a05be78ccfc9",
         columns=(("inserted", "bool"),),
         nullable=("to_address", "gas_used", "succeeded", "orphaned_at"),
     ),
@@ -118,11 +119,20 @@ _merge: Value[bool] = Value(
 _merge_batch: Many[MergedTransaction] = Many(
     _STATEMENTS.bind(
         "merge_batch",
-        digest="ab1d6165e726d7b8",
-        columns=(("hash", "text"), ("inserted", "bool")),
+        digest="97bde321025a1df7",
+        columns=(("hash", "text"), ("trace_path", "text"), ("inserted", "bool")),
         nullable=("orphaned_at",),
     ),
     MergedTransaction,
+)
+_fail_internal: Many[FailedTransfer] = Many(
+    _STATEMENTS.bind(
+        "fail_internal",
+        digest="d61c06446aadb68e",
+        columns=(("hash", "text"), ("trace_path", "text")),
+        nullable=(),
+    ),
+    FailedTransfer,
 )
 _get_by_hash: One[WhaleTransaction] = One(
     _STATEMENTS.bind(
@@ -323,6 +333,22 @@ _restore_block: Affected = Affected(
         nullable=(),
     ),
 )
+_orphan_blocks: Affected = Affected(
+    _STATEMENTS.bind(
+        "orphan_blocks",
+        digest="0b648c04a61ff518",
+        columns=(),
+        nullable=(),
+    ),
+)
+_restore_blocks: Affected = Affected(
+    _STATEMENTS.bind(
+        "restore_blocks",
+        digest="b4f3000bb4778314",
+        columns=(),
+        nullable=(),
+    ),
+)
 _delete: Affected = Affected(
     _STATEMENTS.bind(
         "delete",
@@ -415,7 +441,8 @@ async def merge(
     succeeded: bool | None,
     orphaned_at: datetime | None,
 ) -> bool | None:
-    """Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded).
+    """Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded). Its
+    whale_score is computed when it is added and when succeeded changes.
     Returns true when added, false when changed, and no row when there was nothing to change.
     What is known is never forgotten: NULL leaves the stored value.
     orphaned_at is for a row of a block known to be orphaned, and only counts when it is
@@ -449,6 +476,7 @@ async def merge_batch(
     block_timestamp: datetime,
     orphaned_at: datetime | None,
     hashes: Sequence[str | None],
+    trace_paths: Sequence[str | None],
     from_addresses: Sequence[str | None],
     to_addresses: Sequence[str | None],
     values_eth: Sequence[Decimal | None],
@@ -456,11 +484,12 @@ async def merge_batch(
     gas_used: Sequence[int | None],
     succeeded: Sequence[bool | None],
 ) -> list[MergedTransaction]:
-    """Merges the transactions of one block, given as arrays of equal length, as merge does one.
-    Returns the hash of each row that was added (inserted is true) or changed (false), in no
-    particular order; a row that was there unchanged is not returned.
-    Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice counts
-    once, its first element. Rows are locked in the order of their keys, so that two batches
+    """Merges the transfers of one block, given as arrays of equal length, as merge does one.
+    Returns the hash and trace path of each row that was added (inserted is true) or changed
+    (false), in no particular order; a row that was there unchanged is not returned.
+    Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice with one
+    trace path counts once, its first element. Rows are locked in the order of their keys, so
+    that two batches
     of one block wait for each other instead of deadlocking.
     orphaned_at is NULL, or that of a block known to be orphaned; it marks the added rows.
     Index: whale_transactions_pkey.
@@ -473,6 +502,7 @@ async def merge_batch(
         block_timestamp,
         orphaned_at,
         hashes,
+        trace_paths,
         from_addresses,
         to_addresses,
         values_eth,
@@ -480,6 +510,21 @@ async def merge_batch(
         gas_used,
         succeeded,
     )
+
+
+async def fail_internal(
+    db: Executor,
+    *,
+    chain_id: int,
+    block_hash: str,
+    hashes: Sequence[str | None],
+) -> list[FailedTransfer]:
+    """Marks the internal transfers of transactions of a block that a receipt shows as failed:
+    what such a transaction moved was moved back. hashes are in lower case. Returns the hash
+    and trace path of each row that changes, in no particular order.
+    Index: whale_transactions_pkey.
+    """
+    return await _fail_internal.run(db, hashes, chain_id, block_hash)
 
 
 async def get_by_hash(
@@ -824,6 +869,36 @@ async def restore_block(
     Index: idx_whale_transactions_block_number.
     """
     return await _restore_block.run(db, block_number, chain_id, block_hash)
+
+
+async def orphan_blocks(
+    db: Executor,
+    *,
+    chain_id: int,
+    block_numbers: Sequence[int | None],
+    block_hashes: Sequence[str | None],
+) -> int:
+    """Marks the rows of blocks that a reorganisation took out of the chain, given as arrays of
+    equal length (hashes in lower case); belongs in one transaction with blocks.orphan_branch.
+    Rows marked before keep their time. Affects as many rows as were canonical.
+    Index: idx_whale_transactions_block_number.
+    """
+    return await _orphan_blocks.run(db, block_numbers, block_hashes, chain_id)
+
+
+async def restore_blocks(
+    db: Executor,
+    *,
+    chain_id: int,
+    block_numbers: Sequence[int | None],
+    block_hashes: Sequence[str | None],
+) -> int:
+    """Takes back orphan_blocks, for blocks that a second reorganisation returned to the chain
+    (hashes in lower case); belongs in one transaction with blocks.restore_branch. Affects as
+    many rows as were orphaned.
+    Index: idx_whale_transactions_block_number.
+    """
+    return await _restore_blocks.run(db, block_numbers, block_hashes, chain_id)
 
 
 async def delete(

@@ -1,0 +1,310 @@
+"""A block's rows and its dead letters, within the transaction of whoever stores the block."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from typedsql.database import Database, Transaction
+from typedsql.errors import DataError, TransientError
+from whaledb import alerting, rows
+from whaledb.ingest import decoding
+from whaledb.ingest.reading import BadItem
+from whaledb.ingest.transfers import ReadBlock, Transfer, list_failed, list_transfers
+from whaledb.queries import blocks, dead_letters, whale_transactions
+
+MAX_BLOCKS_AT_ONCE: Final = 2048
+"""Blocks that one call of a writer takes at most, all of them held in memory."""
+MAX_REVIVED_ROWS: Final = 100_000
+"""Rows of a revived block that are matched; the fullest blocks have some thousand."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What storing one block did. Rows are transactions and internal transfers."""
+
+    transactions_written: int
+    already_present: int
+    dead_letters: tuple[BadItem, ...]
+
+
+class BlockKey(msgspec.Struct, frozen=True):
+    """A block by height and hash."""
+
+    number: int
+    hash: str
+
+
+class _Merged(msgspec.Struct):
+    """What became of the transfers of one block, by hash and trace path."""
+
+    added: list[tuple[str, str]]
+    changed: list[tuple[str, str]]
+    refused: list[tuple[BadItem, str | None]]
+
+
+class BlockWriter:
+    """Writes blocks and their rows for one source, all in its caller's transactions.
+
+    Transfers worth less than `min_value_eth` are left out. Alerts are matched with the rows
+    it adds if `match_alerts`; what old news fires is of no use to anybody.
+    """
+
+    def __init__(
+        self, *, source: str, chain_id: int, min_value_eth: Decimal, match_alerts: bool
+    ) -> None:
+        self.source = source
+        self.chain_id = chain_id
+        self._min_value_eth = min_value_eth
+        self._match_alerts = match_alerts
+
+    async def merge_block(
+        self, tx: Transaction, read: ReadBlock, *, canonical: bool, complete: bool
+    ) -> bool | None:
+        """Adds the block itself, or widens what is known of it; locks it either way.
+
+        True when added, False when changed, None when there was nothing to change.
+        """
+        block = read.block
+        return await blocks.merge(
+            tx,
+            hash=block.hash,
+            chain_id=self.chain_id,
+            number=block.number,
+            parent_hash=block.parent_hash,
+            block_timestamp=block.timestamp,
+            canonical=canonical,
+            min_value_eth=self._min_value_eth,
+            complete=complete,
+            traced=read.is_traced,
+        )
+
+    async def write_rows(
+        self,
+        tx: Transaction,
+        read: ReadBlock,
+        *,
+        orphaned_at: datetime | None,
+        is_new: bool,
+        row_by_row: bool,
+    ) -> Stored:
+        """Writes the transfers of a block that `merge_block` has locked, and its dead letters.
+
+        `orphaned_at` is the block's. `is_new`: the block was added in this transaction, so
+        that no row of it is there. `row_by_row`: a row the database refuses is a dead
+        letter; the block was merged as not complete, and is completed here if none is.
+
+        Raises:
+            DataError: the database refuses a row, and it is not `row_by_row`.
+        """
+        block = read.block
+        kept = list_transfers(read, min_value_eth=self._min_value_eth)
+        merged = _Merged([], [], [(bad, None) for bad in block.bad_transactions])
+        if not row_by_row:
+            await self._merge_batch(tx, block, kept, orphaned_at, merged)
+        else:
+            await self._merge_carefully(tx, block, kept, orphaned_at, merged)
+            if not merged.refused:
+                await self.merge_block(tx, read, canonical=orphaned_at is None, complete=True)
+        if not is_new:
+            await self._fail_internal(tx, read, merged)
+        if self._match_alerts and orphaned_at is None and merged.added:
+            await self._fire(tx, block.number, block.hash, merged.added)
+        if merged.changed:
+            # A row may have been shown as failed just now: what it fired does not stand.
+            await self._settle(tx, [BlockKey(block.number, block.hash)])
+        for bad, sqlstate in merged.refused:
+            await write_dead_letter(tx, source=self.source, bad=bad, sqlstate=sqlstate)
+        written = len(merged.added) + len(merged.changed)
+        refused_rows = len(merged.refused) - len(block.bad_transactions)
+        return Stored(
+            transactions_written=written,
+            already_present=max(0, len(kept) - written - refused_rows),
+            dead_letters=tuple(bad for bad, _ in merged.refused),
+        )
+
+    async def write_canonical(
+        self, tx: Transaction, read: ReadBlock, *, is_new: bool, row_by_row: bool
+    ) -> Stored:
+        """Stores a block that is canonical, or about to be added as such, with its rows."""
+        complete = not read.block.bad_transactions and not row_by_row
+        await self.merge_block(tx, read, canonical=True, complete=complete)
+        return await self.write_rows(
+            tx, read, orphaned_at=None, is_new=is_new, row_by_row=row_by_row
+        )
+
+    async def orphan(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+        """Takes canonical blocks out of the chain with all that follows from their rows.
+
+        Under the exclusive lock, as `restore` is.
+        """
+        if not keys:
+            return
+        numbers, hashes = [key.number for key in keys], [key.hash for key in keys]
+        if await blocks.orphan_branch(tx, chain_id=self.chain_id, hashes=hashes) != len(keys):
+            raise TransientError("the stored chain changed while its blocks were orphaned")
+        await whale_transactions.orphan_blocks(
+            tx, chain_id=self.chain_id, block_numbers=numbers, block_hashes=hashes
+        )
+        await self._settle(tx, keys)
+
+    async def restore(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+        """Takes `orphan` back for blocks that are canonical again."""
+        if not keys:
+            return
+        numbers, hashes = [key.number for key in keys], [key.hash for key in keys]
+        if await blocks.restore_branch(tx, chain_id=self.chain_id, hashes=hashes) != len(keys):
+            raise TransientError("the stored chain changed while its blocks were restored")
+        await whale_transactions.restore_blocks(
+            tx, chain_id=self.chain_id, block_numbers=numbers, block_hashes=hashes
+        )
+        await self._settle(tx, keys)
+
+    async def _settle(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+        """Retracts what fired from rows of these blocks, or lets it stand, as rows are now."""
+        await alerting.settle_blocks(
+            tx,
+            chain_id=self.chain_id,
+            block_numbers=[key.number for key in keys],
+            block_hashes=[key.hash for key in keys],
+        )
+
+    async def fire_revived(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+        """Matches alerts with all rows of blocks that are canonical again.
+
+        Some of them may have been stored while their block was an orphan.
+        """
+        if not self._match_alerts:
+            return
+        for key in keys:
+            found = await whale_transactions.list_by_block(
+                tx, chain_id=self.chain_id, block_number=key.number, max_rows=MAX_REVIVED_ROWS
+            )
+            if found:
+                moved = [(row.hash, row.trace_path) for row in found]
+                await self._fire(tx, key.number, key.hash, moved)
+
+    async def _fire(
+        self, tx: Transaction, number: int, block_hash: str, keys: Sequence[tuple[str, str]]
+    ) -> None:
+        await alerting.fire_transfers(
+            tx, chain_id=self.chain_id, block_hash=block_hash, block_number=number, keys=keys
+        )
+
+    async def _merge_batch(
+        self,
+        tx: Transaction,
+        block: decoding.Block,
+        kept: Sequence[Transfer],
+        orphaned_at: datetime | None,
+        merged: _Merged,
+    ) -> None:
+        if not kept:
+            return
+        written = await whale_transactions.merge_batch(
+            tx,
+            chain_id=self.chain_id,
+            block_hash=block.hash,
+            block_number=block.number,
+            block_timestamp=block.timestamp,
+            orphaned_at=orphaned_at,
+            hashes=[row.hash for row in kept],
+            trace_paths=[row.trace_path for row in kept],
+            from_addresses=[row.from_address for row in kept],
+            to_addresses=[row.to_address for row in kept],
+            values_eth=[row.value_eth for row in kept],
+            gas_prices=[row.gas_price for row in kept],
+            gas_used=[row.gas_used for row in kept],
+            succeeded=[row.succeeded for row in kept],
+        )
+        for row in written:
+            (merged.added if row.inserted else merged.changed).append((row.hash, row.trace_path))
+
+    async def _merge_carefully(
+        self,
+        tx: Transaction,
+        block: decoding.Block,
+        kept: Sequence[Transfer],
+        orphaned_at: datetime | None,
+        merged: _Merged,
+    ) -> None:
+        """At once in a savepoint; if a row is refused, each in a savepoint of its own.
+
+        Of several blocks in one transaction only those with a bad row are taken apart.
+        """
+        try:
+            async with tx.transaction() as savepoint:
+                await self._merge_batch(savepoint, block, kept, orphaned_at, merged)
+        except DataError:
+            for row in kept:
+                await self._merge_one(tx, block, row, orphaned_at, merged)
+
+    async def _merge_one(
+        self,
+        tx: Transaction,
+        block: decoding.Block,
+        row: Transfer,
+        orphaned_at: datetime | None,
+        merged: _Merged,
+    ) -> None:
+        try:
+            async with tx.transaction() as savepoint:
+                inserted = await whale_transactions.merge(
+                    savepoint,
+                    hash=row.hash,
+                    chain_id=self.chain_id,
+                    block_hash=block.hash,
+                    trace_path=row.trace_path,
+                    block_number=block.number,
+                    block_timestamp=block.timestamp,
+                    from_address=row.from_address,
+                    to_address=row.to_address,
+                    value_eth=row.value_eth,
+                    gas_price=row.gas_price,
+                    gas_used=row.gas_used,
+                    succeeded=row.succeeded,
+                    orphaned_at=orphaned_at,
+                )
+        except DataError as refusal:
+            bad = BadItem(row.where, bytes(row.payload), str(refusal))
+            merged.refused.append((bad, refusal.sqlstate))
+        else:
+            if inserted is not None:
+                (merged.added if inserted else merged.changed).append((row.hash, row.trace_path))
+
+    async def _fail_internal(self, tx: Transaction, read: ReadBlock, merged: _Merged) -> None:
+        failed = list_failed(read)
+        if failed:
+            marked = await whale_transactions.fail_internal(
+                tx, chain_id=self.chain_id, block_hash=read.block.hash, hashes=failed
+            )
+            merged.changed += [(row.hash, row.trace_path) for row in marked]
+
+
+def check_same(stored: rows.Block, block: decoding.Block) -> None:
+    """Refuses a block that is stored with other content.
+
+    Raises:
+        DataError: a block's hash stands for one content, so one of the two is no block.
+    """
+    if (stored.number, stored.parent_hash, stored.block_timestamp) != (
+        block.number,
+        block.parent_hash,
+        block.timestamp,
+    ):
+        raise DataError("a block of this hash is stored with another number, parent or time")
+
+
+async def write_dead_letter(
+    db: Database | Transaction, *, source: str, bad: BadItem, sqlstate: str | None = None
+) -> None:
+    """Keeps an item that cannot be used. `sqlstate` is None if the database never saw it."""
+    await dead_letters.merge(
+        db,
+        source=source,
+        item=bad.where,
+        payload=bad.payload,
+        reason=bad.reason,
+        sqlstate=sqlstate,
+    )
