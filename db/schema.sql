@@ -93,6 +93,20 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 COMMENT ON FUNCTION auth.uid() IS 'Account in whose name the transaction runs; NULL outside of one. [auth shim]';
 
 --
+-- Name: candle_length(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.candle_length(candle_interval text) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE candle_interval WHEN '1m'::text THEN '00:01:00'::interval WHEN '3m'::text THEN '00:03:00'::interval WHEN '5m'::text THEN '00:05:00'::interval WHEN '15m'::text THEN '00:15:00'::interval WHEN '30m'::text THEN '00:30:00'::interval WHEN '1h'::text THEN '01:00:00'::interval WHEN '2h'::text THEN '02:00:00'::interval WHEN '4h'::text THEN '04:00:00'::interval WHEN '6h'::text THEN '06:00:00'::interval WHEN '8h'::text THEN '08:00:00'::interval WHEN '12h'::text THEN '12:00:00'::interval WHEN '1d'::text THEN '24:00:00'::interval WHEN '3d'::text THEN '72:00:00'::interval WHEN '1w'::text THEN '168:00:00'::interval ELSE NULL::interval END;
+
+--
+-- Name: FUNCTION candle_length(candle_interval text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.candle_length(candle_interval text) IS 'How long a candle of an interval is, in hours and minutes; NULL for 1M, since months differ, and for what is no interval of market_data.';
+
+--
 -- Name: ensure_market_data_months(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1326,22 +1340,177 @@ COMMENT ON COLUMN public.whale_transfers.created_at IS 'When the row was first s
 COMMENT ON COLUMN public.whale_transfers.updated_at IS 'When the row last changed.';
 
 --
+-- Name: whale_net_flows; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.whale_net_flows WITH (security_invoker='true') AS
+ SELECT t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.block_number,
+    t.block_timestamp,
+    m.address,
+    sum(m.change_eth) AS net_eth
+   FROM (public.whale_transfers t
+     CROSS JOIN LATERAL ( VALUES (t.from_address,(- t.value_eth)), (t.to_address,t.value_eth)) m(address, change_eth))
+  GROUP BY t.hash, t.chain_id, t.block_hash, t.block_number, t.block_timestamp, m.address
+ HAVING (sum(m.change_eth) <> (0)::numeric);
+
+--
+-- Name: VIEW whale_net_flows; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.whale_net_flows IS 'What each address gained or lost in sum in one inclusion of a transaction, over its rows of whale_transfers, internal ones included. An address that ends even has no row, so of a sum that passes from A over B to C there are A and C. The rows of a transaction add up to 0, and the positive ones to its volume.';
+
+--
+-- Name: COLUMN whale_net_flows.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.hash IS 'Transaction hash, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_net_flows.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.chain_id IS 'EIP-155 number of the chain; 1 is Ethereum mainnet.';
+
+--
+-- Name: COLUMN whale_net_flows.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_hash IS 'Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_net_flows.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_number IS 'Height of the including block.';
+
+--
+-- Name: COLUMN whale_net_flows.block_timestamp; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_timestamp IS 'Time of the including block, as its producer stated it.';
+
+--
+-- Name: COLUMN whale_net_flows.address; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.address IS 'Who gained or lost, 0x and 40 lower-case hexadecimal digits; NULL for the contract that the transaction creates.';
+
+--
+-- Name: COLUMN whale_net_flows.net_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.net_eth IS 'Received less sent in ether (the chain''s native unit), exact to the wei; above 0 gained, below 0 lost, never 0. Gas is not part of it.';
+
+--
+-- Name: whale_transaction_volumes; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.whale_transaction_volumes WITH (security_invoker='true') AS
+ SELECT hash,
+    chain_id,
+    block_hash,
+    block_number,
+    block_timestamp,
+    sum((transfer_count)::integer) AS transfer_count,
+    sum(GREATEST((received_eth - sent_eth), (0)::numeric)) AS volume_eth,
+    sum(sent_eth) AS hop_volume_eth,
+    max(largest_eth) AS largest_eth
+   FROM ( SELECT t.hash,
+            t.chain_id,
+            t.block_hash,
+            t.block_number,
+            t.block_timestamp,
+            sum(m.counted) AS transfer_count,
+            sum(m.sent_eth) AS sent_eth,
+            sum(m.received_eth) AS received_eth,
+            max(t.value_eth) AS largest_eth
+           FROM (public.whale_transfers t
+             CROSS JOIN LATERAL ( VALUES (t.from_address,t.value_eth,(0)::numeric,1), (t.to_address,(0)::numeric,t.value_eth,0)) m(address, sent_eth, received_eth, counted))
+          GROUP BY t.hash, t.chain_id, t.block_hash, t.block_number, t.block_timestamp, m.address) a
+  GROUP BY hash, chain_id, block_hash, block_number, block_timestamp;
+
+--
+-- Name: VIEW whale_transaction_volumes; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.whale_transaction_volumes IS 'What one inclusion of a transaction moved, over its rows of whale_transfers, internal ones included: in the end, and hop by hop.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.hash IS 'Transaction hash, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.chain_id IS 'EIP-155 number of the chain; 1 is Ethereum mainnet.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_hash IS 'Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_number IS 'Height of the including block.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_timestamp; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_timestamp IS 'Time of the including block, as its producer stated it.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.transfer_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.transfer_count IS 'Number of its transfers, each hop counted.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.volume_eth IS 'What its gainers gained in sum, in ether (the chain''s native unit), exact to the wei; 0 where everybody ends even.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.hop_volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.hop_volume_eth IS 'Sum of its transfers in ether, each hop counted, exact to the wei.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.largest_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.largest_eth IS 'Its largest single transfer in ether, exact to the wei.';
+
+--
 -- Name: whale_volume_by_hour; Type: VIEW; Schema: public; Owner: -
 --
 
 CREATE VIEW public.whale_volume_by_hour WITH (security_invoker='true') AS
  SELECT chain_id,
     date_trunc('hour'::text, block_timestamp, 'UTC'::text) AS hour,
-    count(*) AS transfer_count,
-    sum(value_eth) AS volume_eth
-   FROM public.whale_transfers t
+    count(*) AS transaction_count,
+    sum((transfer_count)::integer) AS transfer_count,
+    sum(volume_eth) AS volume_eth,
+    sum(hop_volume_eth) AS hop_volume_eth
+   FROM public.whale_transaction_volumes v
   GROUP BY chain_id, (date_trunc('hour'::text, block_timestamp, 'UTC'::text));
 
 --
 -- Name: VIEW whale_volume_by_hour; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.whale_volume_by_hour IS 'Volume of whale_transfers by chain and UTC hour; hours without a transfer have no row.';
+COMMENT ON VIEW public.whale_volume_by_hour IS 'Volume of whale_transaction_volumes by chain and UTC hour; hours without a transfer have no row.';
 
 --
 -- Name: COLUMN whale_volume_by_hour.chain_id; Type: COMMENT; Schema: public; Owner: -
@@ -1356,16 +1525,28 @@ COMMENT ON COLUMN public.whale_volume_by_hour.chain_id IS 'EIP-155 number of the
 COMMENT ON COLUMN public.whale_volume_by_hour.hour IS 'When the hour begins, whole in UTC.';
 
 --
+-- Name: COLUMN whale_volume_by_hour.transaction_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_volume_by_hour.transaction_count IS 'Number of transactions with a transfer in the hour.';
+
+--
 -- Name: COLUMN whale_volume_by_hour.transfer_count; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.whale_volume_by_hour.transfer_count IS 'Number of transfers in the hour.';
+COMMENT ON COLUMN public.whale_volume_by_hour.transfer_count IS 'Number of transfers in the hour, each hop counted.';
 
 --
 -- Name: COLUMN whale_volume_by_hour.volume_eth; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.whale_volume_by_hour.volume_eth IS 'Sum of the transfers in ether (the chain''s native unit), exact to the wei.';
+COMMENT ON COLUMN public.whale_volume_by_hour.volume_eth IS 'What changed hands in ether (the chain''s native unit), exact to the wei: a sum that passes through several addresses within a transaction counts once.';
+
+--
+-- Name: COLUMN whale_volume_by_hour.hop_volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_volume_by_hour.hop_volume_eth IS 'Sum of the transfers in ether, each hop counted, exact to the wei.';
 
 --
 -- Name: users users_pkey; Type: CONSTRAINT; Schema: auth; Owner: -
@@ -1807,6 +1988,14 @@ GRANT USAGE ON SCHEMA public TO whaledb_worker;
 GRANT USAGE ON SCHEMA public TO whaledb_reader;
 
 --
+-- Name: FUNCTION candle_length(candle_interval text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.candle_length(candle_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.candle_length(candle_interval text) TO whaledb_worker;
+GRANT ALL ON FUNCTION public.candle_length(candle_interval text) TO whaledb_reader;
+
+--
 -- Name: FUNCTION ensure_market_data_months(first timestamp with time zone, last timestamp with time zone); Type: ACL; Schema: public; Owner: -
 --
 
@@ -1963,6 +2152,22 @@ GRANT SELECT ON TABLE public.whale_transfers TO whaledb_reader;
 GRANT SELECT ON TABLE public.whale_transfers TO authenticated;
 
 --
+-- Name: TABLE whale_net_flows; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.whale_net_flows TO whaledb_worker;
+GRANT SELECT ON TABLE public.whale_net_flows TO whaledb_reader;
+GRANT SELECT ON TABLE public.whale_net_flows TO authenticated;
+
+--
+-- Name: TABLE whale_transaction_volumes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO whaledb_worker;
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO whaledb_reader;
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO authenticated;
+
+--
 -- Name: TABLE whale_volume_by_hour; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1990,4 +2195,6 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261122100800'),
     ('20261122100900'),
     ('20261122101000'),
-    ('20261123100000');
+    ('20261123100000'),
+    ('20261123100400'),
+    ('20261123100410');

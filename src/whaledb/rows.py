@@ -318,6 +318,14 @@ class AlertWithOwner(Struct, frozen=True, gc=False):
     owner: User | None
 
 
+class MissingBlocks(Struct, frozen=True, gc=False):
+    """A row of its own (MissingBlocks)."""
+
+    first_number: int
+    last_number: int
+    block_count: int
+
+
 class DeadLetterSource(Struct, frozen=True, gc=False):
     """A row of its own (DeadLetterSource)."""
 
@@ -357,6 +365,17 @@ class MergedCandle(Struct, frozen=True, gc=False):
     open_time: datetime
     """When the candle begins."""
     inserted: bool
+
+
+class CandleGap(Struct, frozen=True, gc=False):
+    """A row of its own (CandleGap)."""
+
+    exchange: str
+    symbol: str
+    interval: str
+    missing_count: int
+    first_open_time: datetime
+    last_open_time: datetime
 
 
 class MergedPattern(Struct, frozen=True, gc=False):
@@ -441,16 +460,48 @@ class AddressVolume(Struct, frozen=True, gc=False):
     """A row of its own (AddressVolume)."""
 
     address: str
-    transfer_count: int
+    transaction_count: int
     sent_eth: Decimal
     received_eth: Decimal
     volume_eth: Decimal
+
+
+class AddressHopVolume(Struct, frozen=True, gc=False):
+    """A row of its own (AddressHopVolume)."""
+
+    address: str
+    transfer_count: int
+    hop_sent_eth: Decimal
+    hop_received_eth: Decimal
+    hop_volume_eth: Decimal
 
 
 class HourlyVolume(Struct, frozen=True, gc=False):
     """A row of its own (HourlyVolume)."""
 
     hour: datetime
+    transaction_count: int
     transfer_count: int
     volume_eth: Decimal
+    hop_volume_eth: Decimal
     largest_eth: Decimal
+
+
+class PricedBatch(Struct, frozen=True, gc=False):
+    """A row of its own (PricedBatch)."""
+
+    row_count: int
+    priced_count: int
+    without_price_count: int
+    refused_count: int
+    refused_hashes: list[str | None]
+    last_timestamp: datetime | None
+    """Time of the including block, as its producer stated it."""
+    last_hash: str | None
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    last_block_hash: str | None
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    last_trace_path: str | None
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
