@@ -810,18 +810,19 @@ LIMIT 8784;
 -- @returns PricedBatch
 -- Prices the next max_rows rows of a chain after the given key and before until, by time,
 -- hash, block_hash and trace_path, and returns what became of them. Begin with
--- (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0.
+-- (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0,
+-- where those are NULL.
 -- The price is the close of the last candle that had ended at block_timestamp, which must
--- have ended less than one interval before it, and was written when it had ended, so that it
--- is final: nothing from after the transfer, nothing old, nothing half. Without one a row is
--- left as it is (without_price_count), as it is where value_usd cannot hold the amount or the
--- close is not above 0 (refused_count, refused_hashes). Candles of 1M have no length and
--- price nothing. The symbol must be the price of the chain's native unit in US dollars.
--- Rows that have a price are passed over, unless again is true: then a price that differs, in
--- amount or source, is replaced. Orphaned and failed rows are priced too, since a block can
--- come back and a price does not say that value moved.
--- Rows are locked in the order of the key, so that ingestion and a second run wait instead of
--- deadlocking.
+-- have ended less than one interval before it, and been written when it had ended: nothing
+-- from after the transfer, nothing old, nothing half. Without one a row is left as it is
+-- (without_price_count), as where value_usd cannot hold the amount or the close is not above
+-- 0 (refused_count, refused_hashes). Candles of 1M have no length and price nothing.
+-- The symbol must be the price of the chain's native unit in US dollars.
+-- Rows with a price are passed over, unless again is true: then a price that differs, in
+-- amount or source, is replaced. Orphaned and failed rows are priced too: a block can come
+-- back, and a price does not say that value moved.
+-- Rows are locked in the order of the key, so that ingestion and a second run wait for each
+-- other instead of deadlocking.
 -- Index: idx_whale_transactions_timestamp, market_data_pkey, whale_transactions_pkey.
 WITH batch AS (
     SELECT
@@ -855,7 +856,8 @@ quoted AS (
         b.trace_path,
         c.close,
         round(b.value_eth * c.close, 2) AS value_usd,
-        c.close > 0 AND round(b.value_eth * c.close, 2) < 1e18 AS storable
+        c.close > 0 AND round(b.value_eth * c.close, 2) < 1e18 AS storable,
+        'market_data:' || :exchange || ':' || :symbol || ':' || :interval AS price_source
     FROM batch AS b
     LEFT JOIN
         LATERAL (
@@ -878,13 +880,7 @@ changed AS (
     UPDATE public.whale_transactions AS t
     SET
         value_usd = q.value_usd,
-        price_source = concat_ws(
-            ':',
-            'market_data',
-            CAST(:exchange AS TEXT),
-            CAST(:symbol AS TEXT),
-            CAST(:interval AS TEXT)
-        ),
+        price_source = q.price_source,
         priced_at = now(),
         updated_at = now()
     FROM quoted AS q
@@ -894,16 +890,7 @@ changed AS (
         AND t.block_hash = q.block_hash
         AND t.trace_path = q.trace_path
         AND q.storable
-        AND (t.value_usd, t.price_source) IS DISTINCT FROM (
-            q.value_usd,
-            concat_ws(
-                ':',
-                'market_data',
-                CAST(:exchange AS TEXT),
-                CAST(:symbol AS TEXT),
-                CAST(:interval AS TEXT)
-            )
-        )
+        AND (t.value_usd, t.price_source) IS DISTINCT FROM (q.value_usd, q.price_source)
     RETURNING t.hash
 ),
 
@@ -953,7 +940,7 @@ LEFT JOIN last_row AS l ON TRUE;
 -- Prices the next max_rows rows of a chain at a price that somebody gives, in US dollars for
 -- one of the chain's native units, and returns what became of them; without_price_count is 0.
 -- Keys, order, locks, again and refused rows are those of reprice_from_market. A price holds
--- for the period that it is given for and no longer: since, in the first key, and until bound it.
+-- for the period it is given for and no longer: since, in the first key, and until bound it.
 -- Index: idx_whale_transactions_timestamp, whale_transactions_pkey.
 WITH batch AS (
     SELECT

@@ -1,7 +1,7 @@
 """The `whaledb` command: what every project has, and Whale Tracker's own commands."""
 
 from typedsql.cli import make_app, run_app
-from whaledb.cli import ingest, quickstart
+from whaledb.cli import gaps, ingest, quickstart, reprice
 from whaledb.project import PROJECT
 
 FIRST_STEPS = (
@@ -18,6 +18,8 @@ app = make_app(
     first_steps=FIRST_STEPS,
 )
 app.command()(quickstart.quickstart)
+app.command()(reprice.reprice)
+app.command()(gaps.gaps)
 app.add_typer(ingest.group, name="ingest")
 
 

@@ -384,9 +384,9 @@ _list_volume_by_hour: Many[HourlyVolume] = Many(
 _reprice_from_market: ExactlyOne[PricedBatch] = ExactlyOne(
     _STATEMENTS.bind(
         "reprice_from_market",
-        digest="1ca3794ec0ee56f5",
+        digest="adc71962022d72a3",
         columns=_PRICED_BATCH_COLUMNS,
-        nullable=("symbol", "exchange", "interval"),
+        nullable=("interval",),
     ),
     PricedBatch,
 )
@@ -959,8 +959,8 @@ async def reprice_from_market(
     db: Executor,
     *,
     chain_id: int,
-    exchange: str | None,
-    symbol: str | None,
+    exchange: str,
+    symbol: str,
     interval: MarketDataInterval | None,
     after_timestamp: datetime,
     after_hash: str,
@@ -972,21 +972,19 @@ async def reprice_from_market(
 ) -> PricedBatch:
     """Prices the next max_rows rows of a chain after the given key and before until, by time,
     hash, block_hash and trace_path, and returns what became of them. Begin with
-    (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0.
+    (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0,
+    where those are NULL.
     The price is the close of the last candle that had ended at block_timestamp, which must
-    have ended less than one interval before it, and was written when it had ended, so that it
-    is final: nothing from after the transfer, nothing old, nothing half. Without one a row is
-    left as it is (without_price_count), as it is where value_usd cannot hold the amount or
-    the
-    close is not above 0 (refused_count, refused_hashes). Candles of 1M have no length and
-    price nothing. The symbol must be the price of the chain's native unit in US dollars.
-    Rows that have a price are passed over, unless again is true: then a price that differs,
-    in
-    amount or source, is replaced. Orphaned and failed rows are priced too, since a block can
-    come back and a price does not say that value moved.
-    Rows are locked in the order of the key, so that ingestion and a second run wait instead
-    of
-    deadlocking.
+    have ended less than one interval before it, and been written when it had ended: nothing
+    from after the transfer, nothing old, nothing half. Without one a row is left as it is
+    (without_price_count), as where value_usd cannot hold the amount or the close is not above
+    0 (refused_count, refused_hashes). Candles of 1M have no length and price nothing.
+    The symbol must be the price of the chain's native unit in US dollars.
+    Rows with a price are passed over, unless again is true: then a price that differs, in
+    amount or source, is replaced. Orphaned and failed rows are priced too: a block can come
+    back, and a price does not say that value moved.
+    Rows are locked in the order of the key, so that ingestion and a second run wait for each
+    other instead of deadlocking.
     Index: idx_whale_transactions_timestamp, market_data_pkey, whale_transactions_pkey.
     """
     return await _reprice_from_market.run(
@@ -999,8 +997,8 @@ async def reprice_from_market(
         until,
         again,
         max_rows,
-        symbol,
         exchange,
+        symbol,
         interval,
     )
 
@@ -1023,8 +1021,7 @@ async def reprice_at(
     one of the chain's native units, and returns what became of them; without_price_count is
     0.
     Keys, order, locks, again and refused rows are those of reprice_from_market. A price holds
-    for the period that it is given for and no longer: since, in the first key, and until
-    bound it.
+    for the period it is given for and no longer: since, in the first key, and until bound it.
     Index: idx_whale_transactions_timestamp, whale_transactions_pkey.
     """
     return await _reprice_at.run(
