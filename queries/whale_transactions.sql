@@ -1040,12 +1040,9 @@ LEFT JOIN last_row AS l ON TRUE;
 -- Scores up to max_rows rows that were stored before scores were, by public.whale_score.
 -- Affects as many rows as it scored: call it until that is 0. Rows that another transaction
 -- holds are passed over, and scored by a later call.
--- Index: idx_whale_transactions_whale_score, whose NULLs stand together.
-UPDATE public.whale_transactions AS t
-SET
-    whale_score = public.whale_score(t.value_eth, t.succeeded),
-    updated_at = now()
-FROM (
+-- Index: idx_whale_transactions_whale_score, whose NULLs stand together, whale_transactions_pkey.
+-- The batch is materialised: as a subquery it is run again for each row, and skips on.
+WITH batch AS MATERIALIZED (
     SELECT
         s.hash,
         s.chain_id,
@@ -1056,7 +1053,13 @@ FROM (
     ORDER BY s.whale_score ASC
     LIMIT :max_rows
     FOR NO KEY UPDATE SKIP LOCKED
-) AS b
+)
+
+UPDATE public.whale_transactions AS t
+SET
+    whale_score = public.whale_score(t.value_eth, t.succeeded),
+    updated_at = now()
+FROM batch AS b
 WHERE
     t.hash = b.hash
     AND t.chain_id = b.chain_id

@@ -402,7 +402,7 @@ _reprice_at: ExactlyOne[PricedBatch] = ExactlyOne(
 _score_missing: Affected = Affected(
     _STATEMENTS.bind(
         "score_missing",
-        digest="3df0d625e043c60b",
+        digest="b54537b81d43e6e2",
         columns=(),
         nullable=(),
     ),
@@ -1047,6 +1047,8 @@ async def score_missing(
     """Scores up to max_rows rows that were stored before scores were, by public.whale_score.
     Affects as many rows as it scored: call it until that is 0. Rows that another transaction
     holds are passed over, and scored by a later call.
-    Index: idx_whale_transactions_whale_score, whose NULLs stand together.
+    Index: idx_whale_transactions_whale_score, whose NULLs stand together,
+    whale_transactions_pkey.
+    The batch is materialised: as a subquery it is run again for each row, and skips on.
     """
     return await _score_missing.run(db, max_rows)
