@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from typedsql.cli.invocation import FINDINGS, DebugOption, Invocation, JsonOption, UrlOption
+from typedsql.cli.invocation import (
+    FINDINGS,
+    DebugOption,
+    Invocation,
+    JsonOption,
+    UrlOption,
+    WrongUsage,
+)
 from typedsql.cli.output import count, show, write_rows
 from whaledb.cli.times import time_of
 from whaledb.project import PROJECT
@@ -69,7 +76,7 @@ def gaps(
     max_ranges: Annotated[
         int,
         typer.Option(
-            "--max-ranges", metavar="N", min=1, max=MAX_RANGES, help="How many of a kind to list."
+            "--max-ranges", metavar="N", min=1, help=f"How many of a kind, at most {MAX_RANGES}."
         ),
     ] = 100,
     url: UrlOption = None,
@@ -87,6 +94,8 @@ def gaps(
     async def work() -> Gaps:
         from typedsql.database import Database
 
+        if max_ranges > MAX_RANGES:
+            raise WrongUsage(f"--max-ranges has to be at most {MAX_RANGES}")
         first, end = time_of("--since", since), time_of("--until", until)
         async with Database.connect(invocation.target(), project=PROJECT, max_size=1) as db:
             found = await _find(

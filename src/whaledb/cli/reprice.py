@@ -110,8 +110,8 @@ def reprice(
     """Price stored transfers in dollars.
 
     A transfer's price is the close of the last candle that had ended at its block's time,
-    less than one interval before. Where there is none it is left without a price. Or give
-    --price with --source, --since and --until.
+    less than one interval before. Where there is none it is left without a price. A price
+    by hand takes --price, --source, --since and --until.
 
     Works in small transactions, from the oldest on; run again it goes on. The exit code is
     1 where a row cannot hold its price.
