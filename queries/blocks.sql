@@ -530,3 +530,33 @@ DELETE FROM public.blocks AS t
 WHERE
     t.hash = lower(:hash)
     AND t.chain_id = :chain_id;
+
+-- name: list_missing_ranges(chain_id, first_number, last_number, max_rows)
+-- @returns MissingBlocks
+-- The ranges of numbers from first_number to last_number at which a chain has no canonical
+-- block, lowest first; both ends of each are missing. Where nothing is stored at all that is
+-- the whole range. Continue from the last last_number plus one.
+-- Index: idx_blocks_canonical_number; it reads the numbers of the blocks in between, up to
+-- the last range that it returns.
+SELECT
+    g.number + 1 AS first_number,
+    g.next_number - 1 AS last_number,
+    g.next_number - g.number - 1 AS block_count
+FROM (
+    SELECT
+        s.number,
+        lead(s.number, 1, CAST(:last_number AS BIGINT) + 1) OVER (ORDER BY s.number) AS next_number
+    FROM (
+        SELECT CAST(:first_number AS BIGINT) - 1 AS number
+        UNION ALL
+        SELECT t.number
+        FROM public.blocks AS t
+        WHERE
+            t.chain_id = :chain_id
+            AND t.number BETWEEN :first_number AND :last_number
+            AND t.canonical
+    ) AS s
+) AS g
+WHERE g.next_number > g.number + 1
+ORDER BY g.number ASC
+LIMIT :max_rows;

@@ -802,17 +802,43 @@ WHERE
 -- name: list_top_addresses(chain_id, since, until, max_rows)
 -- @returns AddressVolume
 -- @timeout 20s
--- The addresses which moved most ether in a period, sent and received together, largest
--- volume first, then by address. A transfer to oneself counts once in transfer_count and on
--- both sides of the volume; a contract creation counts for its sender alone.
+-- The addresses that gained or lost most ether in a period, both together, largest volume
+-- first, then by address. Net within a transaction, hops do not count: of a sum that passes
+-- from A over B to C A sent and C received, and B is left out. Of a contract creation the
+-- sender alone is known. transaction_count are those in which the address did not end even.
+-- Ends after 20 s: it reads the whole period, and may be asked for years.
+-- Index: idx_whale_transactions_timestamp.
+SELECT
+    f.address,
+    count(*) AS transaction_count,
+    sum(greatest(-f.net_eth, 0)) AS sent_eth,
+    sum(greatest(f.net_eth, 0)) AS received_eth,
+    sum(abs(f.net_eth)) AS volume_eth
+FROM public.whale_net_flows AS f
+WHERE
+    f.chain_id = :chain_id
+    AND f.block_timestamp >= :since
+    AND f.block_timestamp < :until
+    AND f.address IS NOT NULL
+GROUP BY f.address
+ORDER BY volume_eth DESC, f.address ASC
+LIMIT :max_rows;
+
+-- name: list_top_addresses_by_hops(chain_id, since, until, max_rows)
+-- @returns AddressHopVolume
+-- @timeout 20s
+-- The addresses that most ether went through in a period, sent and received together, largest
+-- volume first, then by address. Each hop counts: a contract that passes a sum on has received
+-- and sent it. A transfer to oneself counts once in transfer_count and on both sides of the
+-- volume; a contract creation counts for its sender alone.
 -- Ends after 20 s: it reads the whole period, and may be asked for years.
 -- Index: idx_whale_transactions_timestamp.
 SELECT
     m.address,
     sum(m.counted) AS transfer_count,
-    sum(m.sent_eth) AS sent_eth,
-    sum(m.received_eth) AS received_eth,
-    sum(m.sent_eth + m.received_eth) AS volume_eth
+    sum(m.sent_eth) AS hop_sent_eth,
+    sum(m.received_eth) AS hop_received_eth,
+    sum(m.sent_eth + m.received_eth) AS hop_volume_eth
 FROM public.whale_transfers AS t
 CROSS JOIN
     LATERAL (
@@ -831,26 +857,291 @@ WHERE
     AND t.block_timestamp < :until
     AND m.address IS NOT NULL
 GROUP BY m.address
-ORDER BY volume_eth DESC, m.address ASC
+ORDER BY hop_volume_eth DESC, m.address ASC
 LIMIT :max_rows;
 
 -- name: list_volume_by_hour(chain_id, since, until)
 -- @returns HourlyVolume
 -- @timeout 20s
--- Transfers of one chain in a period by hour (UTC), oldest hour first; hours without a
--- transfer are left out. The first 8784 hours, a leap year.
+-- Volume of one chain in a period by hour (UTC), oldest hour first; hours without a transfer
+-- are left out. volume_eth is net within each transaction: a sum that passes through several
+-- addresses counts once. hop_volume_eth and transfer_count count each hop; largest_eth is the
+-- largest single transfer. The first 8784 hours, a leap year.
 -- Ends after 20 s: it reads the whole period, and may be asked for years.
 -- Index: idx_whale_transactions_timestamp.
 SELECT
-    date_trunc('hour', t.block_timestamp, 'UTC') AS hour,
-    count(*) AS transfer_count,
-    sum(t.value_eth) AS volume_eth,
-    max(t.value_eth) AS largest_eth
-FROM public.whale_transfers AS t
+    date_trunc('hour', v.block_timestamp, 'UTC') AS hour,
+    count(*) AS transaction_count,
+    sum(CAST(v.transfer_count AS INTEGER)) AS transfer_count,
+    sum(v.volume_eth) AS volume_eth,
+    sum(v.hop_volume_eth) AS hop_volume_eth,
+    max(v.largest_eth) AS largest_eth
+FROM public.whale_transaction_volumes AS v
 WHERE
-    t.chain_id = :chain_id
-    AND t.block_timestamp >= :since
-    AND t.block_timestamp < :until
-GROUP BY date_trunc('hour', t.block_timestamp, 'UTC')
+    v.chain_id = :chain_id
+    AND v.block_timestamp >= :since
+    AND v.block_timestamp < :until
+GROUP BY date_trunc('hour', v.block_timestamp, 'UTC')
 ORDER BY hour ASC
 LIMIT 8784;
+
+-- name: reprice_from_market(chain_id, exchange, symbol, interval, after_timestamp, after_hash, after_block_hash, after_trace_path, until, again, max_rows)^
+-- @returns PricedBatch
+-- Prices the next max_rows rows of a chain after the given key and before until, by time,
+-- hash, block_hash and trace_path, and returns what became of them. Begin with
+-- (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0,
+-- where those are NULL.
+-- The price is the close of the last candle that had ended at block_timestamp, which must
+-- have ended less than one interval before it, and been written when it had ended: nothing
+-- from after the transfer, nothing old, nothing half. Without one a row is left as it is
+-- (without_price_count), as where value_usd cannot hold the amount or the close is not above
+-- 0 (refused_count, refused_hashes). Candles of 1M have no length and price nothing.
+-- The symbol must be the price of the chain's native unit in US dollars.
+-- Rows with a price are passed over, unless again is true: then a price that differs, in
+-- amount or source, is replaced. Orphaned and failed rows are priced too: a block can come
+-- back, and a price does not say that value moved.
+-- Rows are locked in the order of the key, so that ingestion and a second run wait for each
+-- other instead of deadlocking.
+-- Index: idx_whale_transactions_timestamp, market_data_pkey, whale_transactions_pkey.
+WITH batch AS (
+    SELECT
+        t.hash,
+        t.chain_id,
+        t.block_hash,
+        t.trace_path,
+        t.block_timestamp,
+        t.value_eth
+    FROM public.whale_transactions AS t
+    WHERE
+        t.chain_id = :chain_id
+        AND (t.block_timestamp, t.hash, t.block_hash, t.trace_path) > (
+            :after_timestamp,
+            lower(:after_hash),
+            lower(:after_block_hash),
+            :after_trace_path
+        )
+        AND t.block_timestamp < :until
+        AND (t.value_usd IS NULL OR :again)
+    ORDER BY t.block_timestamp ASC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+    LIMIT :max_rows
+    FOR NO KEY UPDATE
+),
+
+quoted AS (
+    SELECT
+        b.hash,
+        b.chain_id,
+        b.block_hash,
+        b.trace_path,
+        c.close,
+        round(b.value_eth * c.close, 2) AS value_usd,
+        c.close > 0 AND round(b.value_eth * c.close, 2) < 1e18 AS storable,
+        'market_data:' || :exchange || ':' || :symbol || ':' || :interval AS price_source
+    FROM batch AS b
+    LEFT JOIN
+        LATERAL (
+            SELECT m.close
+            FROM public.market_data AS m
+            WHERE
+                m.symbol = :symbol
+                AND m.exchange = :exchange
+                AND m.interval = :interval
+                AND m.open_time <= b.block_timestamp - public.candle_length(:interval)
+                AND m.open_time > b.block_timestamp - 2 * public.candle_length(:interval)
+                AND m.updated_at >= m.open_time + public.candle_length(:interval)
+            ORDER BY m.open_time DESC
+            LIMIT 1
+        ) AS c
+        ON TRUE
+),
+
+changed AS (
+    UPDATE public.whale_transactions AS t
+    SET
+        value_usd = q.value_usd,
+        price_source = q.price_source,
+        priced_at = now(),
+        updated_at = now()
+    FROM quoted AS q
+    WHERE
+        t.hash = q.hash
+        AND t.chain_id = q.chain_id
+        AND t.block_hash = q.block_hash
+        AND t.trace_path = q.trace_path
+        AND q.storable
+        AND (t.value_usd, t.price_source) IS DISTINCT FROM (q.value_usd, q.price_source)
+    RETURNING t.hash
+),
+
+summed AS (
+    SELECT
+        count(*) AS row_count,
+        count(*) FILTER (WHERE q.close IS NULL) AS without_price_count,
+        count(*) FILTER (WHERE NOT q.storable) AS refused_count,
+        coalesce(
+            array_agg(q.hash ORDER BY q.hash) FILTER (WHERE NOT q.storable), CAST('{}' AS TEXT[])
+        ) AS refused_hashes
+    FROM quoted AS q
+),
+
+written AS (
+    SELECT count(c.hash) AS priced_count
+    FROM changed AS c
+),
+
+last_row AS (
+    SELECT
+        b.block_timestamp,
+        b.hash,
+        b.block_hash,
+        b.trace_path
+    FROM batch AS b
+    ORDER BY b.block_timestamp DESC, b.hash DESC, b.block_hash DESC, b.trace_path DESC
+    LIMIT 1
+)
+
+SELECT
+    s.row_count,
+    w.priced_count,
+    s.without_price_count,
+    s.refused_count,
+    s.refused_hashes,
+    l.block_timestamp AS last_timestamp,
+    l.hash AS last_hash,
+    l.block_hash AS last_block_hash,
+    l.trace_path AS last_trace_path
+FROM summed AS s
+CROSS JOIN written AS w
+LEFT JOIN last_row AS l ON TRUE;
+
+-- name: reprice_at(chain_id, price_usd, price_source, after_timestamp, after_hash, after_block_hash, after_trace_path, until, again, max_rows)^
+-- @returns PricedBatch
+-- Prices the next max_rows rows of a chain at a price that somebody gives, in US dollars for
+-- one of the chain's native units, and returns what became of them; without_price_count is 0.
+-- Keys, order, locks, again and refused rows are those of reprice_from_market. A price holds
+-- for the period it is given for and no longer: since, in the first key, and until bound it.
+-- Index: idx_whale_transactions_timestamp, whale_transactions_pkey.
+WITH batch AS (
+    SELECT
+        t.hash,
+        t.chain_id,
+        t.block_hash,
+        t.trace_path,
+        t.block_timestamp,
+        t.value_eth
+    FROM public.whale_transactions AS t
+    WHERE
+        t.chain_id = :chain_id
+        AND (t.block_timestamp, t.hash, t.block_hash, t.trace_path) > (
+            :after_timestamp,
+            lower(:after_hash),
+            lower(:after_block_hash),
+            :after_trace_path
+        )
+        AND t.block_timestamp < :until
+        AND (t.value_usd IS NULL OR :again)
+    ORDER BY t.block_timestamp ASC, t.hash ASC, t.block_hash ASC, t.trace_path ASC
+    LIMIT :max_rows
+    FOR NO KEY UPDATE
+),
+
+quoted AS (
+    SELECT
+        b.hash,
+        b.chain_id,
+        b.block_hash,
+        b.trace_path,
+        round(b.value_eth * CAST(:price_usd AS NUMERIC), 2) AS value_usd,
+        CAST(:price_usd AS NUMERIC) > 0
+        AND round(b.value_eth * CAST(:price_usd AS NUMERIC), 2) < 1e18 AS storable
+    FROM batch AS b
+),
+
+changed AS (
+    UPDATE public.whale_transactions AS t
+    SET
+        value_usd = q.value_usd,
+        price_source = :price_source,
+        priced_at = now(),
+        updated_at = now()
+    FROM quoted AS q
+    WHERE
+        t.hash = q.hash
+        AND t.chain_id = q.chain_id
+        AND t.block_hash = q.block_hash
+        AND t.trace_path = q.trace_path
+        AND q.storable
+        AND (t.value_usd, t.price_source) IS DISTINCT FROM (q.value_usd, :price_source)
+    RETURNING t.hash
+),
+
+summed AS (
+    SELECT
+        count(*) AS row_count,
+        count(*) FILTER (WHERE NOT q.storable) AS refused_count,
+        coalesce(
+            array_agg(q.hash ORDER BY q.hash) FILTER (WHERE NOT q.storable), CAST('{}' AS TEXT[])
+        ) AS refused_hashes
+    FROM quoted AS q
+),
+
+written AS (
+    SELECT count(c.hash) AS priced_count
+    FROM changed AS c
+),
+
+last_row AS (
+    SELECT
+        b.block_timestamp,
+        b.hash,
+        b.block_hash,
+        b.trace_path
+    FROM batch AS b
+    ORDER BY b.block_timestamp DESC, b.hash DESC, b.block_hash DESC, b.trace_path DESC
+    LIMIT 1
+)
+
+SELECT
+    s.row_count,
+    w.priced_count,
+    CAST(0 AS BIGINT) AS without_price_count,
+    s.refused_count,
+    s.refused_hashes,
+    l.block_timestamp AS last_timestamp,
+    l.hash AS last_hash,
+    l.block_hash AS last_block_hash,
+    l.trace_path AS last_trace_path
+FROM summed AS s
+CROSS JOIN written AS w
+LEFT JOIN last_row AS l ON TRUE;
+
+-- name: score_missing(max_rows)!
+-- Scores up to max_rows rows that were stored before scores were, by public.whale_score.
+-- Affects as many rows as it scored: call it until that is 0. Rows that another transaction
+-- holds are passed over, and scored by a later call.
+-- Index: idx_whale_transactions_whale_score, whose NULLs stand together, whale_transactions_pkey.
+-- The batch is materialised: as a subquery it is run again for each row, and skips on.
+WITH batch AS MATERIALIZED (
+    SELECT
+        s.hash,
+        s.chain_id,
+        s.block_hash,
+        s.trace_path
+    FROM public.whale_transactions AS s
+    WHERE s.whale_score IS NULL
+    ORDER BY s.whale_score ASC
+    LIMIT :max_rows
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+
+UPDATE public.whale_transactions AS t
+SET
+    whale_score = public.whale_score(t.value_eth, t.succeeded),
+    updated_at = now()
+FROM batch AS b
+WHERE
+    t.hash = b.hash
+    AND t.chain_id = b.chain_id
+    AND t.block_hash = b.block_hash
+    AND t.trace_path = b.trace_path
+    AND t.whale_score IS NULL;

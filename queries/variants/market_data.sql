@@ -48,3 +48,259 @@ WHERE
     AND t.interval = :interval
 ORDER BY t.open_time DESC
 LIMIT :max_rows;
+
+-- name: list_gaps__exchange(exchange, since, until, max_rows)
+-- list_gaps without symbol.
+-- @returns CandleGap
+-- @timeout 60s
+WITH RECURSIVE charts AS (
+    (
+        SELECT
+            f.symbol,
+            f.exchange,
+            f.interval
+        FROM public.market_data AS f
+        WHERE
+            f.exchange = :exchange
+            AND f.open_time >= :since
+            AND f.open_time < :until
+        ORDER BY f.symbol ASC, f.exchange ASC, f.interval ASC
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        n.symbol,
+        n.exchange,
+        n.interval
+    FROM charts AS c
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                m.symbol,
+                m.exchange,
+                m.interval
+            FROM public.market_data AS m
+            WHERE
+                (m.symbol, m.exchange, m.interval) > (c.symbol, c.exchange, c.interval)
+                AND m.exchange = :exchange
+                AND m.open_time >= :since
+                AND m.open_time < :until
+            ORDER BY m.symbol ASC, m.exchange ASC, m.interval ASC
+            LIMIT 1
+        ) AS n
+)
+
+SELECT
+    c.exchange,
+    c.symbol,
+    c.interval,
+    CAST(g.missing_count AS BIGINT) AS missing_count,
+    (g.open_time + g.step) AT TIME ZONE 'UTC' AS first_open_time,
+    (g.open_time + g.missing_count * g.step) AT TIME ZONE 'UTC' AS last_open_time
+FROM charts AS c
+CROSS JOIN
+    LATERAL (
+        SELECT
+            s.open_time,
+            s.step,
+            CASE c.interval
+                WHEN '1M'
+                    THEN
+                        12 * extract(YEAR FROM s.next_open_time)
+                        + extract(MONTH FROM s.next_open_time)
+                        - 12 * extract(YEAR FROM s.open_time)
+                        - extract(MONTH FROM s.open_time)
+                ELSE
+                    floor(
+                        extract(EPOCH FROM s.next_open_time - s.open_time)
+                        / extract(EPOCH FROM s.step)
+                    )
+            END - 1 AS missing_count
+        FROM (
+            SELECT
+                t.open_time AT TIME ZONE 'UTC' AS open_time,
+                lead(t.open_time) OVER (ORDER BY t.open_time) AT TIME ZONE 'UTC'
+                    AS next_open_time,
+                coalesce(public.candle_length(c.interval), INTERVAL '1 month') AS step
+            FROM public.market_data AS t
+            WHERE
+                t.symbol = c.symbol
+                AND t.exchange = c.exchange
+                AND t.interval = c.interval
+                AND t.open_time >= :since
+                AND t.open_time < :until
+        ) AS s
+    ) AS g
+WHERE g.missing_count > 0
+ORDER BY c.symbol ASC, c.exchange ASC, c.interval ASC, g.open_time ASC
+LIMIT :max_rows;
+
+-- name: list_gaps__symbol(symbol, since, until, max_rows)
+-- list_gaps without exchange.
+-- @returns CandleGap
+-- @timeout 60s
+WITH RECURSIVE charts AS (
+    (
+        SELECT
+            f.symbol,
+            f.exchange,
+            f.interval
+        FROM public.market_data AS f
+        WHERE
+            f.symbol = :symbol
+            AND f.open_time >= :since
+            AND f.open_time < :until
+        ORDER BY f.symbol ASC, f.exchange ASC, f.interval ASC
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        n.symbol,
+        n.exchange,
+        n.interval
+    FROM charts AS c
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                m.symbol,
+                m.exchange,
+                m.interval
+            FROM public.market_data AS m
+            WHERE
+                (m.symbol, m.exchange, m.interval) > (c.symbol, c.exchange, c.interval)
+                AND m.symbol = :symbol
+                AND m.open_time >= :since
+                AND m.open_time < :until
+            ORDER BY m.symbol ASC, m.exchange ASC, m.interval ASC
+            LIMIT 1
+        ) AS n
+)
+
+SELECT
+    c.exchange,
+    c.symbol,
+    c.interval,
+    CAST(g.missing_count AS BIGINT) AS missing_count,
+    (g.open_time + g.step) AT TIME ZONE 'UTC' AS first_open_time,
+    (g.open_time + g.missing_count * g.step) AT TIME ZONE 'UTC' AS last_open_time
+FROM charts AS c
+CROSS JOIN
+    LATERAL (
+        SELECT
+            s.open_time,
+            s.step,
+            CASE c.interval
+                WHEN '1M'
+                    THEN
+                        12 * extract(YEAR FROM s.next_open_time)
+                        + extract(MONTH FROM s.next_open_time)
+                        - 12 * extract(YEAR FROM s.open_time)
+                        - extract(MONTH FROM s.open_time)
+                ELSE
+                    floor(
+                        extract(EPOCH FROM s.next_open_time - s.open_time)
+                        / extract(EPOCH FROM s.step)
+                    )
+            END - 1 AS missing_count
+        FROM (
+            SELECT
+                t.open_time AT TIME ZONE 'UTC' AS open_time,
+                lead(t.open_time) OVER (ORDER BY t.open_time) AT TIME ZONE 'UTC'
+                    AS next_open_time,
+                coalesce(public.candle_length(c.interval), INTERVAL '1 month') AS step
+            FROM public.market_data AS t
+            WHERE
+                t.symbol = c.symbol
+                AND t.exchange = c.exchange
+                AND t.interval = c.interval
+                AND t.open_time >= :since
+                AND t.open_time < :until
+        ) AS s
+    ) AS g
+WHERE g.missing_count > 0
+ORDER BY c.symbol ASC, c.exchange ASC, c.interval ASC, g.open_time ASC
+LIMIT :max_rows;
+
+-- name: list_gaps__plain(since, until, max_rows)
+-- list_gaps without exchange, symbol.
+-- @returns CandleGap
+-- @timeout 60s
+WITH RECURSIVE charts AS (
+    (
+        SELECT
+            f.symbol,
+            f.exchange,
+            f.interval
+        FROM public.market_data AS f
+        WHERE
+            f.open_time >= :since
+            AND f.open_time < :until
+        ORDER BY f.symbol ASC, f.exchange ASC, f.interval ASC
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        n.symbol,
+        n.exchange,
+        n.interval
+    FROM charts AS c
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                m.symbol,
+                m.exchange,
+                m.interval
+            FROM public.market_data AS m
+            WHERE
+                (m.symbol, m.exchange, m.interval) > (c.symbol, c.exchange, c.interval)
+                AND m.open_time >= :since
+                AND m.open_time < :until
+            ORDER BY m.symbol ASC, m.exchange ASC, m.interval ASC
+            LIMIT 1
+        ) AS n
+)
+
+SELECT
+    c.exchange,
+    c.symbol,
+    c.interval,
+    CAST(g.missing_count AS BIGINT) AS missing_count,
+    (g.open_time + g.step) AT TIME ZONE 'UTC' AS first_open_time,
+    (g.open_time + g.missing_count * g.step) AT TIME ZONE 'UTC' AS last_open_time
+FROM charts AS c
+CROSS JOIN
+    LATERAL (
+        SELECT
+            s.open_time,
+            s.step,
+            CASE c.interval
+                WHEN '1M'
+                    THEN
+                        12 * extract(YEAR FROM s.next_open_time)
+                        + extract(MONTH FROM s.next_open_time)
+                        - 12 * extract(YEAR FROM s.open_time)
+                        - extract(MONTH FROM s.open_time)
+                ELSE
+                    floor(
+                        extract(EPOCH FROM s.next_open_time - s.open_time)
+                        / extract(EPOCH FROM s.step)
+                    )
+            END - 1 AS missing_count
+        FROM (
+            SELECT
+                t.open_time AT TIME ZONE 'UTC' AS open_time,
+                lead(t.open_time) OVER (ORDER BY t.open_time) AT TIME ZONE 'UTC'
+                    AS next_open_time,
+                coalesce(public.candle_length(c.interval), INTERVAL '1 month') AS step
+            FROM public.market_data AS t
+            WHERE
+                t.symbol = c.symbol
+                AND t.exchange = c.exchange
+                AND t.interval = c.interval
+                AND t.open_time >= :since
+                AND t.open_time < :until
+        ) AS s
+    ) AS g
+WHERE g.missing_count > 0
+ORDER BY c.symbol ASC, c.exchange ASC, c.interval ASC, g.open_time ASC
+LIMIT :max_rows;

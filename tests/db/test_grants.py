@@ -7,7 +7,13 @@ pytestmark = pytest.mark.versions
 
 ALL = "DELETE INSERT SELECT UPDATE"
 CHAIN_AND_MARKET = ("whale_transactions", "liquidity_zones", "smc_patterns", "market_data")
-VIEWS = ("whale_transfers", "whale_volume_by_hour", "active_smc_patterns")
+VIEWS = (
+    "whale_transfers",
+    "whale_net_flows",
+    "whale_transaction_volumes",
+    "whale_volume_by_hour",
+    "active_smc_patterns",
+)
 MONTHS = "ensure_market_data_months(timestamp with time zone,timestamp with time zone)"
 
 # For each role: what it is granted on which object, columns as table.column.
@@ -17,6 +23,8 @@ EXPECTED: dict[str, dict[str, str]] = {
         "schema dbmate": "USAGE",
         "dbmate.schema_migrations": "SELECT",
         f"public.{MONTHS}": "EXECUTE",
+        "public.whale_score(numeric,boolean)": "EXECUTE",
+        "public.candle_length(text)": "EXECUTE",
         **{f"public.{table}": ALL for table in CHAIN_AND_MARKET},
         **{f"public.{table}": ALL for table in ("blocks", "ingest_cursors", "dead_letters")},
         "public.ingest_claims": ALL,
@@ -26,6 +34,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "schema public": "USAGE",
         "schema dbmate": "USAGE",
         "dbmate.schema_migrations": "SELECT",
+        "public.candle_length(text)": "EXECUTE",
         **{f"public.{table}": "SELECT" for table in (*CHAIN_AND_MARKET, "blocks", *VIEWS)},
     },
     "authenticated": {

@@ -6,9 +6,13 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from tests.db.rows import TIME, insert, prepare
+from tests.db.rows import ADDRESS, TIME, insert, prepare
 
 pytestmark = pytest.mark.versions
+
+
+OTHER_ADDRESS = "0x" + "34" * 20
+THIRD_ADDRESS = "0x" + "56" * 20
 
 
 def transaction_hash(digit: str) -> str:
@@ -28,6 +32,55 @@ async def test_whale_transfers_are_what_moved_value(connection: asyncpg.Connecti
     assert [row["hash"] for row in rows] == [moved, confirmed]
 
 
+async def test_net_flows_are_what_changed_hands(connection: asyncpg.Connection) -> None:
+    """250 ether to an exchange, of which it passes 249 on and pays 1 back: db/README.md."""
+    moved = {"hash": transaction_hash("1"), "succeeded": True}
+    for path, sender, receiver, value in (
+        ("", ADDRESS, OTHER_ADDRESS, "250"),
+        ("0", OTHER_ADDRESS, THIRD_ADDRESS, "249"),
+        ("1", OTHER_ADDRESS, ADDRESS, "1"),
+    ):
+        await insert(
+            connection,
+            "whale_transactions",
+            **moved,
+            trace_path=path,
+            from_address=sender,
+            to_address=receiver,
+            value_eth=value,
+        )
+    flows = await connection.fetch(
+        "SELECT address, net_eth FROM public.whale_net_flows ORDER BY address"
+    )
+    assert [tuple(row) for row in flows] == [(ADDRESS, -249), (THIRD_ADDRESS, 249)]
+    volumes = await connection.fetch(
+        "SELECT transfer_count, volume_eth, hop_volume_eth, largest_eth"
+        " FROM public.whale_transaction_volumes"
+    )
+    assert [tuple(row) for row in volumes] == [(3, 249, 500, 250)]
+    hops = await connection.fetchval("SELECT count(*) FROM public.whale_transfers")
+    assert hops == 3, "each hop stays a row"
+
+
+async def test_what_failed_or_left_the_chain_flowed_nowhere(
+    connection: asyncpg.Connection,
+) -> None:
+    table = "whale_transactions"
+    await insert(
+        connection, table, hash=transaction_hash("1"), to_address=OTHER_ADDRESS, succeeded=False
+    )
+    await insert(
+        connection, table, hash=transaction_hash("2"), to_address=OTHER_ADDRESS, orphaned_at=TIME
+    )
+    for view in ("whale_net_flows", "whale_transaction_volumes", "whale_volume_by_hour"):
+        assert await connection.fetchval(f"SELECT count(*) FROM public.{view}") == 0, view
+    # The control: the same rows, canonical and not failed, flow.
+    await connection.execute(
+        "UPDATE public.whale_transactions SET succeeded = NULL, orphaned_at = NULL"
+    )
+    assert await connection.fetchval("SELECT count(*) FROM public.whale_net_flows") == 4
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "Pacific/Kiritimati"])
 async def test_hours_are_those_of_utc(connection: asyncpg.Connection, zone: str) -> None:
     """Kathmandu is 5:45 ahead: an hour of the session's zone would begin at a quarter."""
@@ -45,17 +98,19 @@ async def test_hours_are_those_of_utc(connection: asyncpg.Connection, zone: str)
             hash=transaction_hash(digit),
             block_timestamp=time,
             chain_id=chain_id,
+            to_address=OTHER_ADDRESS,
             value_eth="0.000000000000000001",
         )
     rows = await connection.fetch(
-        "SELECT chain_id, hour, transfer_count, volume_eth FROM public.whale_volume_by_hour"
+        "SELECT chain_id, hour, transaction_count, transfer_count, volume_eth, hop_volume_eth"
+        " FROM public.whale_volume_by_hour"
         " ORDER BY chain_id, hour"
     )
     wei = Decimal("1E-18")
     assert [tuple(row) for row in rows] == [
-        (1, datetime(2026, 11, 15, 12, tzinfo=UTC), 2, 2 * wei),
-        (1, datetime(2026, 11, 15, 13, tzinfo=UTC), 1, wei),
-        (137, datetime(2026, 11, 15, 12, tzinfo=UTC), 1, wei),
+        (1, datetime(2026, 11, 15, 12, tzinfo=UTC), 2, 2, 2 * wei, 2 * wei),
+        (1, datetime(2026, 11, 15, 13, tzinfo=UTC), 1, 1, wei, wei),
+        (137, datetime(2026, 11, 15, 12, tzinfo=UTC), 1, 1, wei, wei),
     ]
 
 
@@ -74,7 +129,7 @@ async def test_every_view_runs_with_the_rights_of_its_reader(
         "SELECT relname, reloptions FROM pg_class"
         " WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('v', 'm')"
     )
-    assert len(rows) == 3
+    assert len(rows) == 5
     assert {tuple(row["reloptions"] or ()) for row in rows} == {("security_invoker=true",)}
 
 

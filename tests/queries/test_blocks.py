@@ -249,3 +249,47 @@ async def test_delete_takes_one_block(db: Database) -> None:
     assert await blocks.delete(db, chain_id=CHAIN, hash=hash_of(1)) == 1
     assert await blocks.delete(db, chain_id=CHAIN, hash=hash_of(1)) == 0
     assert (await found(db, 2)).number == 2
+
+
+async def missing(db: Database, first: int, last: int, **more: Any) -> list[tuple[int, int, int]]:
+    rows = await blocks.list_missing_ranges(
+        db,
+        **(
+            {"chain_id": CHAIN, "first_number": first, "last_number": last, "max_rows": MANY} | more
+        ),
+    )
+    return [(row.first_number, row.last_number, row.block_count) for row in rows]
+
+
+async def test_list_missing_ranges_gives_what_is_not_canonical(db: Database) -> None:
+    await chain(db, 3, 4, 7, 12)
+    assert await missing(db, 3, 12) == [(5, 6, 2), (8, 11, 4)]
+    assert await missing(db, 0, 14) == [(0, 2, 3), (5, 6, 2), (8, 11, 4), (13, 14, 2)]
+    assert await missing(db, 5, 6) == [(5, 6, 2)]
+    assert await missing(db, 6, 9) == [(6, 6, 1), (8, 9, 2)]
+    assert await missing(db, 3, 4) == []
+    assert await missing(db, 4, 4) == []
+    assert await missing(db, 5, 5) == [(5, 5, 1)]
+    assert await missing(db, 5, 4) == []
+    assert await missing(db, 3, 12, chain_id=10) == [(3, 12, 10)]
+
+
+async def test_an_orphaned_block_fills_no_gap(db: Database) -> None:
+    await chain(db, 1, 2, 3)
+    assert await missing(db, 1, 3) == []
+    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(2))
+    assert await missing(db, 1, 3) == [(2, 2, 1)]
+    assert await blocks.merge(db, **block(2, fork=1)) is True
+    assert await missing(db, 1, 3) == []
+
+
+async def test_missing_ranges_can_be_continued(db: Database) -> None:
+    await chain(db, *range(1, 21, 3))
+    whole = await missing(db, 1, 20)
+    assert len(whole) == 7
+    found: list[tuple[int, int, int]] = []
+    first = 1
+    while page := await missing(db, first, 20, max_rows=2):
+        found += page
+        first = page[-1][1] + 1
+    assert found == whole

@@ -1,4 +1,4 @@
-"""Transfers by address, and what sums them up: top addresses and volume by hour."""
+"""Transfers by address, and what counts them: failed ones, blocks that left the chain."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -106,60 +106,6 @@ async def test_either_half_alone_is_in_order(db: Database, address: str) -> None
             max_rows=size,
         )
         assert page == part
-
-
-async def test_list_top_addresses_adds_up_both_sides(db: Database) -> None:
-    a, b, c = (address_of(number) for number in (1, 2, 3))
-    await sent(db, 1, a, b, value_eth=Decimal(100))
-    await sent(db, 2, a, b, value_eth=Decimal("0.000000000000000001"), succeeded=True)
-    await sent(db, 3, c, c, value_eth=Decimal(30))
-    await sent(db, 4, b, None, value_eth=Decimal(5))
-    await sent(db, 5, c, b, value_eth=Decimal(900), succeeded=False)
-    await sent(db, 6, c, b, value_eth=Decimal(900), block=1, orphaned=True)
-    await sent(db, 7, c, b, value_eth=Decimal(900), chain_id=10)
-    await sent(db, 8, address_of(4), a, value_eth=Decimal(0))
-    await sent(db, 9, c, b, block_timestamp=PERIOD["until"])
-    await sent(db, 10, c, b, block_timestamp=START - timedelta(microseconds=1))
-    rows = await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=MANY)
-    assert [
-        (row.address, row.transfer_count, row.sent_eth, row.received_eth, row.volume_eth)
-        for row in rows
-    ] == [
-        (b, 3, Decimal(5), Decimal("100.000000000000000001"), Decimal("105.000000000000000001")),
-        (a, 2, Decimal("100.000000000000000001"), 0, Decimal("100.000000000000000001")),
-        (c, 1, Decimal(30), Decimal(30), Decimal(60)),
-    ]
-    assert await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=1) == rows[:1]
-
-
-async def test_addresses_of_the_same_volume_come_by_address(db: Database) -> None:
-    for number in (5, 3, 4):
-        await sent(db, number, address_of(number), None)
-    rows = await whale_transactions.list_top_addresses(db, **PERIOD, max_rows=MANY)
-    assert [row.address for row in rows] == [address_of(number) for number in (3, 4, 5)]
-
-
-async def test_list_volume_by_hour_counts_what_moved(db: Database) -> None:
-    until = START + timedelta(hours=3)
-    await stored(db, 1, value_eth=Decimal(100))
-    await stored(db, 2, value_eth=Decimal("0.5"), block_timestamp=START + timedelta(minutes=59))
-    await stored(db, 3, value_eth=Decimal(7), block_timestamp=until - timedelta(microseconds=1))
-    await stored(db, 4, block_timestamp=until)
-    await stored(db, 5, block_timestamp=START - timedelta(microseconds=1))
-    await stored(db, 6, succeeded=False)
-    await stored(db, 7, block=1, orphaned=True)
-    await stored(db, 8, value_eth=Decimal(0))
-    await stored(db, 9, chain_id=10)
-    rows = await whale_transactions.list_volume_by_hour(
-        db, chain_id=CHAIN, since=START, until=until
-    )
-    assert [(row.hour, row.transfer_count, row.volume_eth, row.largest_eth) for row in rows] == [
-        (START, 2, Decimal("100.5"), Decimal(100)),
-        (START + timedelta(hours=2), 1, Decimal(7), Decimal(7)),
-    ]
-    assert not await whale_transactions.list_volume_by_hour(
-        db, chain_id=CHAIN, since=START, until=START
-    )
 
 
 async def test_count_failed_since_counts_what_a_receipt_says_failed(db: Database) -> None:

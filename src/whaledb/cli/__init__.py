@@ -1,7 +1,7 @@
 """The `whaledb` command: what every project has, and Whale Tracker's own commands."""
 
 from typedsql.cli import make_app, run_app
-from whaledb.cli import ingest, live, quickstart
+from whaledb.cli import gaps, ingest, live, quickstart, reprice
 from whaledb.project import PROJECT
 
 FIRST_STEPS = (
@@ -21,7 +21,9 @@ app = make_app(
 app.command()(quickstart.quickstart)
 ingest.group.command()(live.rpc)
 app.add_typer(ingest.group, name="ingest")
+app.command()(gaps.gaps)
 app.command()(live.backfill)
+app.command()(reprice.reprice)
 
 
 def main() -> None:

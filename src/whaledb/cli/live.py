@@ -138,7 +138,7 @@ def rpc(
             lease_s=lease,
         )
         check_options(options)
-        with stopped_by_signals() as stop, refusals() as on_refused:
+        with stopped_by_signals() as stop:
             async with (
                 open_node(node_url(node), poll_interval_s=poll_interval) as opened,
                 Database.connect(invocation.target(), project=PROJECT) as db,
@@ -149,7 +149,7 @@ def rpc(
                     options,
                     stop=stop,
                     on_progress=_Reports().followed,
-                    on_refused=on_refused,
+                    on_refused=refusals(say),
                     on_notice=say,
                 )
         _tell_followed(invocation, summary)
@@ -224,7 +224,7 @@ def backfill(
             traces=traces,
             batch_blocks=batch_blocks,
         )
-        with stopped_by_signals() as stop, refusals() as on_refused:
+        with stopped_by_signals() as stop:
             async with (
                 open_node(node_url(node)) as opened,
                 Database.connect(invocation.target(), project=PROJECT) as db,
@@ -235,7 +235,7 @@ def backfill(
                     options,
                     stop=stop,
                     on_progress=_Reports().filled,
-                    on_refused=on_refused,
+                    on_refused=refusals(say),
                     on_notice=say,
                 )
         _tell_filled(invocation, summary)

@@ -48,7 +48,7 @@ def _reporting() -> Generator[
 ]:
     """What to call on progress (nothing, unless stderr is a terminal) and for bad items."""
     if not is_terminal(sys.stderr):
-        yield None, _refusals(say)
+        yield None, refusals(say)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -70,7 +70,7 @@ def _reporting() -> Generator[
                 description=f"{now.blocks} blocks, {now.transactions_written} written",
             )
 
-        yield on_progress, _refusals(lambda line: console.print(readable(line), soft_wrap=True))
+        yield on_progress, refusals(lambda line: console.print(readable(line), soft_wrap=True))
 
 
 @contextmanager
@@ -97,7 +97,8 @@ def tell_refused(count: int) -> None:
         say(f"Bad items: {count}, kept in dead_letters with their reasons; all else was stored")
 
 
-def _refusals(tell: Callable[[str], None]) -> Callable[["RefusedItem"], None]:
+def refusals(tell: Callable[[str], None]) -> Callable[["RefusedItem"], None]:
+    """What to call for bad items: tells the first `SHOWN_REFUSALS` of them one by one."""
     told = 0
 
     def on_refused(item: "RefusedItem") -> None:

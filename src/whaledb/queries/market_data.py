@@ -22,7 +22,7 @@ from typedsql.query import (
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import MarketData, MarketDataInterval, MergedCandle
+from whaledb.rows import CandleGap, MarketData, MarketDataInterval, MergedCandle
 
 _STATEMENTS = QueryFile(PROJECT, "market_data")
 _VARIANTS = QueryFile(PROJECT, "market_data", variants=True)
@@ -40,6 +40,14 @@ _MARKET_DATA_COLUMNS = (
     ("trade_count", "int8"),
     ("created_at", "timestamptz"),
     ("updated_at", "timestamptz"),
+)
+_CANDLE_GAP_COLUMNS = (
+    ("exchange", "text"),
+    ("symbol", "text"),
+    ("interval", "text"),
+    ("missing_count", "int8"),
+    ("first_open_time", "timestamptz"),
+    ("last_open_time", "timestamptz"),
 )
 
 _ensure_months: ExactlyOneValue[int] = ExactlyOneValue(
@@ -150,6 +158,24 @@ _delete_range: Affected = Affected(
         columns=(),
         nullable=(),
     ),
+)
+_list_gaps: Many[CandleGap] = Many(
+    _STATEMENTS.bind(
+        "list_gaps",
+        digest="3f3e14b550054c9d",
+        columns=_CANDLE_GAP_COLUMNS,
+        nullable=(),
+    ),
+    CandleGap,
+)
+_list_gaps_variants: Variants[Coroutine[Any, Any, list[CandleGap]]] = Variants(
+    _list_gaps,
+    _VARIANTS,
+    {
+        ((True, False), None): ("list_gaps__exchange", "74b1b2dfdcca7a35"),
+        ((False, True), None): ("list_gaps__symbol", "3fffb91f636fe5a8"),
+        ((False, False), None): ("list_gaps__plain", "213f6f2ec52032c7"),
+    },
 )
 
 
@@ -399,3 +425,36 @@ async def delete_range(
     Index: market_data_pkey; only the months of the period are read.
     """
     return await _delete_range.run(db, symbol, exchange, interval, since, until)
+
+
+async def list_gaps(
+    db: Executor,
+    *,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    since: datetime,
+    until: datetime,
+    max_rows: int,
+) -> list[CandleGap]:
+    """Candles that are missing between the first and the last one of each chart in a period, as
+    ranges: by symbol, exchange and interval, oldest first. Of one exchange or symbol, where
+    it
+    is given. missing_count candles begin at first_open_time, at last_open_time and between.
+    Candles follow each other by public.candle_length, those of 1M by the months of UTC. Hours
+    in which nothing is traded are gaps too: no table knows them.
+    Ends after 60 s: it reads every candle of the period.
+    Index: market_data_pkey; only the months of the period are read. The charts are found by
+    stepping from one to the next, so that the candles of one are read in order.
+
+    exchange: None leaves its condition out.
+    symbol: None leaves its condition out.
+    """
+    return await _list_gaps_variants.run(
+        db,
+        (None, exchange is None, symbol is None),
+        symbol,
+        exchange,
+        since,
+        until,
+        max_rows,
+    )

@@ -23,12 +23,15 @@ from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
 from whaledb.rows import (
+    AddressHopVolume,
     AddressTransfer,
     AddressVolume,
     FailedTransfer,
     HourlyVolume,
+    MarketDataInterval,
     MergedTransaction,
     OrphanedBlock,
+    PricedBatch,
     WhaleTransaction,
 )
 
@@ -79,16 +82,36 @@ _ORPHANED_BLOCK_COLUMNS = (
 )
 _ADDRESS_VOLUME_COLUMNS = (
     ("address", "text"),
-    ("transfer_count", "int8"),
+    ("transaction_count", "int8"),
     ("sent_eth", "numeric"),
     ("received_eth", "numeric"),
     ("volume_eth", "numeric"),
 )
+_ADDRESS_HOP_VOLUME_COLUMNS = (
+    ("address", "text"),
+    ("transfer_count", "int8"),
+    ("hop_sent_eth", "numeric"),
+    ("hop_received_eth", "numeric"),
+    ("hop_volume_eth", "numeric"),
+)
 _HOURLY_VOLUME_COLUMNS = (
     ("hour", "timestamptz"),
+    ("transaction_count", "int8"),
     ("transfer_count", "int8"),
     ("volume_eth", "numeric"),
+    ("hop_volume_eth", "numeric"),
     ("largest_eth", "numeric"),
+)
+_PRICED_BATCH_COLUMNS = (
+    ("row_count", "int8"),
+    ("priced_count", "int8"),
+    ("without_price_count", "int8"),
+    ("refused_count", "int8"),
+    ("refused_hashes", "text[]"),
+    ("last_timestamp", "timestamptz"),
+    ("last_hash", "text"),
+    ("last_block_hash", "text"),
+    ("last_trace_path", "text"),
 )
 
 _insert: ExactlyOne[WhaleTransaction] = ExactlyOne(
@@ -360,20 +383,55 @@ _delete: Affected = Affected(
 _list_top_addresses: Many[AddressVolume] = Many(
     _STATEMENTS.bind(
         "list_top_addresses",
-        digest="5c6e3cf458ce6552",
+        digest="ee60c0276064bedc",
         columns=_ADDRESS_VOLUME_COLUMNS,
         nullable=(),
     ),
     AddressVolume,
 )
+_list_top_addresses_by_hops: Many[AddressHopVolume] = Many(
+    _STATEMENTS.bind(
+        "list_top_addresses_by_hops",
+        digest="76e359bb12f2d519",
+        columns=_ADDRESS_HOP_VOLUME_COLUMNS,
+        nullable=(),
+    ),
+    AddressHopVolume,
+)
 _list_volume_by_hour: Many[HourlyVolume] = Many(
     _STATEMENTS.bind(
         "list_volume_by_hour",
-        digest="582572b180c5b566",
+        digest="fb189be43598d265",
         columns=_HOURLY_VOLUME_COLUMNS,
         nullable=(),
     ),
     HourlyVolume,
+)
+_reprice_from_market: ExactlyOne[PricedBatch] = ExactlyOne(
+    _STATEMENTS.bind(
+        "reprice_from_market",
+        digest="adc71962022d72a3",
+        columns=_PRICED_BATCH_COLUMNS,
+        nullable=("interval",),
+    ),
+    PricedBatch,
+)
+_reprice_at: ExactlyOne[PricedBatch] = ExactlyOne(
+    _STATEMENTS.bind(
+        "reprice_at",
+        digest="90773332458161f6",
+        columns=_PRICED_BATCH_COLUMNS,
+        nullable=("price_source",),
+    ),
+    PricedBatch,
+)
+_score_missing: Affected = Affected(
+    _STATEMENTS.bind(
+        "score_missing",
+        digest="b54537b81d43e6e2",
+        columns=(),
+        nullable=(),
+    ),
 )
 
 
@@ -924,13 +982,34 @@ async def list_top_addresses(
     until: datetime,
     max_rows: int,
 ) -> list[AddressVolume]:
-    """The addresses which moved most ether in a period, sent and received together, largest
-    volume first, then by address. A transfer to oneself counts once in transfer_count and on
-    both sides of the volume; a contract creation counts for its sender alone.
+    """The addresses that gained or lost most ether in a period, both together, largest volume
+    first, then by address. Net within a transaction, hops do not count: of a sum that passes
+    from A over B to C A sent and C received, and B is left out. Of a contract creation the
+    sender alone is known. transaction_count are those in which the address did not end even.
     Ends after 20 s: it reads the whole period, and may be asked for years.
     Index: idx_whale_transactions_timestamp.
     """
     return await _list_top_addresses.run(db, chain_id, since, until, max_rows)
+
+
+async def list_top_addresses_by_hops(
+    db: Executor,
+    *,
+    chain_id: int,
+    since: datetime,
+    until: datetime,
+    max_rows: int,
+) -> list[AddressHopVolume]:
+    """The addresses that most ether went through in a period, sent and received together,
+    largest
+    volume first, then by address. Each hop counts: a contract that passes a sum on has
+    received
+    and sent it. A transfer to oneself counts once in transfer_count and on both sides of the
+    volume; a contract creation counts for its sender alone.
+    Ends after 20 s: it reads the whole period, and may be asked for years.
+    Index: idx_whale_transactions_timestamp.
+    """
+    return await _list_top_addresses_by_hops.run(db, chain_id, since, until, max_rows)
 
 
 async def list_volume_by_hour(
@@ -940,9 +1019,111 @@ async def list_volume_by_hour(
     since: datetime,
     until: datetime,
 ) -> list[HourlyVolume]:
-    """Transfers of one chain in a period by hour (UTC), oldest hour first; hours without a
-    transfer are left out. The first 8784 hours, a leap year.
+    """Volume of one chain in a period by hour (UTC), oldest hour first; hours without a transfer
+    are left out. volume_eth is net within each transaction: a sum that passes through several
+    addresses counts once. hop_volume_eth and transfer_count count each hop; largest_eth is
+    the
+    largest single transfer. The first 8784 hours, a leap year.
     Ends after 20 s: it reads the whole period, and may be asked for years.
     Index: idx_whale_transactions_timestamp.
     """
     return await _list_volume_by_hour.run(db, chain_id, since, until)
+
+
+async def reprice_from_market(
+    db: Executor,
+    *,
+    chain_id: int,
+    exchange: str,
+    symbol: str,
+    interval: MarketDataInterval | None,
+    after_timestamp: datetime,
+    after_hash: str,
+    after_block_hash: str,
+    after_trace_path: str,
+    until: datetime,
+    again: bool,
+    max_rows: int,
+) -> PricedBatch:
+    """Prices the next max_rows rows of a chain after the given key and before until, by time,
+    hash, block_hash and trace_path, and returns what became of them. Begin with
+    (since, '', '', '') as the key, go on with the last_ ones, and end at a row_count of 0,
+    where those are NULL.
+    The price is the close of the last candle that had ended at block_timestamp, which must
+    have ended less than one interval before it, and been written when it had ended: nothing
+    from after the transfer, nothing old, nothing half. Without one a row is left as it is
+    (without_price_count), as where value_usd cannot hold the amount or the close is not above
+    0 (refused_count, refused_hashes). Candles of 1M have no length and price nothing.
+    The symbol must be the price of the chain's native unit in US dollars.
+    Rows with a price are passed over, unless again is true: then a price that differs, in
+    amount or source, is replaced. Orphaned and failed rows are priced too: a block can come
+    back, and a price does not say that value moved.
+    Rows are locked in the order of the key, so that ingestion and a second run wait for each
+    other instead of deadlocking.
+    Index: idx_whale_transactions_timestamp, market_data_pkey, whale_transactions_pkey.
+    """
+    return await _reprice_from_market.run(
+        db,
+        chain_id,
+        after_timestamp,
+        after_hash,
+        after_block_hash,
+        after_trace_path,
+        until,
+        again,
+        max_rows,
+        exchange,
+        symbol,
+        interval,
+    )
+
+
+async def reprice_at(
+    db: Executor,
+    *,
+    chain_id: int,
+    price_usd: Decimal,
+    price_source: str | None,
+    after_timestamp: datetime,
+    after_hash: str,
+    after_block_hash: str,
+    after_trace_path: str,
+    until: datetime,
+    again: bool,
+    max_rows: int,
+) -> PricedBatch:
+    """Prices the next max_rows rows of a chain at a price that somebody gives, in US dollars for
+    one of the chain's native units, and returns what became of them; without_price_count is
+    0.
+    Keys, order, locks, again and refused rows are those of reprice_from_market. A price holds
+    for the period it is given for and no longer: since, in the first key, and until bound it.
+    Index: idx_whale_transactions_timestamp, whale_transactions_pkey.
+    """
+    return await _reprice_at.run(
+        db,
+        chain_id,
+        after_timestamp,
+        after_hash,
+        after_block_hash,
+        after_trace_path,
+        until,
+        again,
+        max_rows,
+        price_usd,
+        price_source,
+    )
+
+
+async def score_missing(
+    db: Executor,
+    *,
+    max_rows: int,
+) -> int:
+    """Scores up to max_rows rows that were stored before scores were, by public.whale_score.
+    Affects as many rows as it scored: call it until that is 0. Rows that another transaction
+    holds are passed over, and scored by a later call.
+    Index: idx_whale_transactions_whale_score, whose NULLs stand together,
+    whale_transactions_pkey.
+    The batch is materialised: as a subquery it is run again for each row, and skips on.
+    """
+    return await _score_missing.run(db, max_rows)

@@ -1,1 +1,1 @@
-"""Writes of market data that take more than one statement."""
+"""Work on stored rows that takes more than one statement: candles, prices, scores."""
