@@ -445,6 +445,149 @@ COMMENT ON COLUMN public.active_smc_patterns.created_at IS 'When the row was fir
 COMMENT ON COLUMN public.active_smc_patterns.updated_at IS 'When the row last changed.';
 
 --
+-- Name: alert_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alert_events (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    alert_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    chain_id bigint,
+    block_number bigint,
+    block_hash text,
+    transaction_hash text,
+    trace_path text,
+    exchange text,
+    symbol text,
+    "interval" text,
+    open_time timestamp with time zone,
+    pattern_id uuid,
+    fired_at timestamp with time zone DEFAULT now() NOT NULL,
+    retracted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_events_block_hash_format CHECK ((block_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_block_number_not_negative CHECK ((block_number >= 0)),
+    CONSTRAINT alert_events_candle_complete CHECK ((num_nonnulls(exchange, symbol, "interval", open_time) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT alert_events_chain_id_positive CHECK ((chain_id > 0)),
+    CONSTRAINT alert_events_exchange_length CHECK (((char_length(exchange) >= 1) AND (char_length(exchange) <= 50))),
+    CONSTRAINT alert_events_interval_known CHECK (("interval" = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text]))),
+    CONSTRAINT alert_events_row_given CHECK ((num_nonnulls(chain_id, open_time, pattern_id) = 1)),
+    CONSTRAINT alert_events_symbol_length CHECK (((char_length(symbol) >= 1) AND (char_length(symbol) <= 100))),
+    CONSTRAINT alert_events_trace_path_format CHECK ((trace_path ~ '^([0-9]+(_[0-9]+)*)?$'::text)),
+    CONSTRAINT alert_events_transaction_hash_format CHECK ((transaction_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_transfer_complete CHECK ((num_nonnulls(chain_id, block_number, block_hash, transaction_hash, trace_path) = ANY (ARRAY[0, 5])))
+);
+
+--
+-- Name: TABLE alert_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.alert_events IS 'What alerts fired on, one row for each alert and transfer, candle or pattern.';
+
+--
+-- Name: COLUMN alert_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.id IS 'Surrogate identifier.';
+
+--
+-- Name: COLUMN alert_events.alert_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.alert_id IS 'Alert that fired; its events go when it is deleted.';
+
+--
+-- Name: COLUMN alert_events.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.user_id IS 'Account that owns the alert, copied from it.';
+
+--
+-- Name: COLUMN alert_events.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.chain_id IS 'EIP-155 number of the transfer''s chain; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.block_number IS 'Height of the block that includes the transfer; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.block_hash IS 'Block that includes the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.transaction_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.transaction_hash IS 'Transaction of the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.trace_path; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.trace_path IS 'Which transfer of the transaction: empty for the transaction itself, else the path of an internal one; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.exchange; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.exchange IS 'Exchange of the candle; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.symbol; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.symbol IS 'Instrument of the candle, as the exchange writes it; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events."interval"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events."interval" IS 'Length of the candle: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.open_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.open_time IS 'When the candle begins; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.pattern_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.pattern_id IS 'Pattern in smc_patterns that fired the alert; NULL where none did.';
+
+--
+-- Name: COLUMN alert_events.fired_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.fired_at IS 'When the alert fired.';
+
+--
+-- Name: COLUMN alert_events.retracted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.retracted_at IS 'When what fired the alert was found not to have happened, as its block left the chain or its transaction failed; NULL while it stands.';
+
+--
+-- Name: COLUMN alert_events.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.created_at IS 'When the row was first stored.';
+
+--
+-- Name: COLUMN alert_events.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.updated_at IS 'When the row last changed.';
+
+--
 -- Name: alerts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -456,8 +599,28 @@ CREATE TABLE public.alerts (
     enabled boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT alerts_alert_type_format CHECK ((alert_type ~ '^[a-z][a-z0-9_]{0,49}$'::text)),
-    CONSTRAINT alerts_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text))
+    CONSTRAINT alerts_address_activity_conditions CHECK (((alert_type <> 'address_activity'::text) OR (((jsonb_typeof((conditions -> 'address'::text)) = 'string'::text) AND ((conditions ->> 'address'::text) ~ '^0x[0-9a-fA-F]{40}$'::text) AND (((conditions -> 'direction'::text) IS NULL) OR ((conditions -> 'direction'::text) = ANY (ARRAY['"from"'::jsonb, '"to"'::jsonb, '"any"'::jsonb]))) AND (((conditions -> 'min_value_eth'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'min_value_eth'::text)) = 'number'::text) AND ((conditions -> 'min_value_eth'::text) > '0'::jsonb) AND (char_length((conditions ->> 'min_value_eth'::text)) <= 80))) AND (((conditions -> 'chain_id'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'chain_id'::text)) = 'number'::text) AND ((conditions ->> 'chain_id'::text) ~ '^[1-9][0-9]{0,17}$'::text))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['address'::text, 'direction'::text, 'min_value_eth'::text, 'chain_id'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_alert_type_known CHECK ((alert_type = ANY (ARRAY['large_transfer'::text, 'address_activity'::text, 'price_level'::text, 'pattern'::text]))),
+    CONSTRAINT alerts_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text)),
+    CONSTRAINT alerts_large_transfer_conditions CHECK (((alert_type <> 'large_transfer'::text) OR (((jsonb_typeof((conditions -> 'min_value_eth'::text)) = 'number'::text) AND ((conditions -> 'min_value_eth'::text) > '0'::jsonb) AND (char_length((conditions ->> 'min_value_eth'::text)) <= 80) AND (((conditions -> 'chain_id'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'chain_id'::text)) = 'number'::text) AND ((conditions ->> 'chain_id'::text) ~ '^[1-9][0-9]{0,17}$'::text))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['min_value_eth'::text, 'chain_id'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_pattern_conditions CHECK (((alert_type <> 'pattern'::text) OR (((jsonb_typeof((conditions -> 'symbol'::text)) = 'string'::text) AND ((char_length((conditions ->> 'symbol'::text)) >= 1) AND (char_length((conditions ->> 'symbol'::text)) <= 100)) AND (((conditions -> 'exchange'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'exchange'::text)) = 'string'::text) AND ((char_length((conditions ->> 'exchange'::text)) >= 1) AND (char_length((conditions ->> 'exchange'::text)) <= 50)))) AND (((conditions -> 'pattern_type'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'pattern_type'::text)) = 'string'::text) AND ((conditions ->> 'pattern_type'::text) ~ '^[a-z][a-z0-9_]{0,49}$'::text))) AND (((conditions -> 'time_frame'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'time_frame'::text)) = 'string'::text) AND ((conditions ->> 'time_frame'::text) = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text])))) AND (((conditions -> 'min_confidence'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'min_confidence'::text)) = 'number'::text) AND ((conditions -> 'min_confidence'::text) >= '0'::jsonb) AND ((conditions -> 'min_confidence'::text) <= '1'::jsonb) AND (char_length((conditions ->> 'min_confidence'::text)) <= 80))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['symbol'::text, 'exchange'::text, 'pattern_type'::text, 'time_frame'::text, 'min_confidence'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_price_level_conditions CHECK (((alert_type <> 'price_level'::text) OR (((jsonb_typeof((conditions -> 'exchange'::text)) = 'string'::text) AND ((char_length((conditions ->> 'exchange'::text)) >= 1) AND (char_length((conditions ->> 'exchange'::text)) <= 50)) AND (jsonb_typeof((conditions -> 'symbol'::text)) = 'string'::text) AND ((char_length((conditions ->> 'symbol'::text)) >= 1) AND (char_length((conditions ->> 'symbol'::text)) <= 100)) AND (jsonb_typeof((conditions -> 'interval'::text)) = 'string'::text) AND ((conditions ->> 'interval'::text) = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text])) AND ((conditions -> 'direction'::text) = ANY (ARRAY['"above"'::jsonb, '"below"'::jsonb])) AND (jsonb_typeof((conditions -> 'price'::text)) = 'number'::text) AND (char_length((conditions ->> 'price'::text)) <= 80) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['exchange'::text, 'symbol'::text, 'interval'::text, 'direction'::text, 'price'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE)))
 );
 
 --
@@ -482,13 +645,13 @@ COMMENT ON COLUMN public.alerts.user_id IS 'Account that owns the alert, by defa
 -- Name: COLUMN alerts.alert_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.alerts.alert_type IS 'Kind of alert in snake_case, such as whale_transfer.';
+COMMENT ON COLUMN public.alerts.alert_type IS 'What the alert is about: large_transfer, address_activity, price_level or pattern.';
 
 --
 -- Name: COLUMN alerts.conditions; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.alerts.conditions IS 'When the alert fires, a JSON object whose members depend on alert_type.';
+COMMENT ON COLUMN public.alerts.conditions IS 'When the alert fires, a JSON object whose members depend on alert_type. large_transfer: min_value_eth, chain_id or every chain. address_activity: address in any case, direction (from, to or any), min_value_eth or any amount, chain_id or every chain. price_level: exchange, symbol, interval, direction (above or below), price. pattern: symbol, and where given exchange, pattern_type, time_frame, min_confidence. Ether is the chain''s native unit, prices are in the symbol''s quote currency.';
 
 --
 -- Name: COLUMN alerts.enabled; Type: COMMENT; Schema: public; Owner: -
@@ -1382,6 +1545,13 @@ ALTER TABLE ONLY dbmate.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
 --
+-- Name: alert_events alert_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_events
+    ADD CONSTRAINT alert_events_pkey PRIMARY KEY (id);
+
+--
 -- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1457,6 +1627,84 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.whale_transactions
     ADD CONSTRAINT whale_transactions_pkey PRIMARY KEY (hash, chain_id, block_hash, trace_path);
+
+--
+-- Name: idx_alert_events_alert_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_alert_id ON public.alert_events USING btree (alert_id, fired_at, id);
+
+--
+-- Name: idx_alert_events_candle; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_candle ON public.alert_events USING btree (symbol, exchange, "interval", open_time, alert_id) WHERE (open_time IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_candle; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_candle IS 'One event for each alert and candle.';
+
+--
+-- Name: idx_alert_events_pattern; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_pattern ON public.alert_events USING btree (pattern_id, alert_id) WHERE (pattern_id IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_pattern; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_pattern IS 'One event for each alert and pattern.';
+
+--
+-- Name: idx_alert_events_transfer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_transfer ON public.alert_events USING btree (block_hash, chain_id, transaction_hash, trace_path, alert_id) WHERE (block_hash IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_transfer; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_transfer IS 'One event for each alert and transfer.';
+
+--
+-- Name: idx_alert_events_updated_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_updated_at ON public.alert_events USING btree (updated_at, id);
+
+--
+-- Name: idx_alert_events_user_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_user_id ON public.alert_events USING btree (user_id, fired_at, id);
+
+--
+-- Name: idx_alerts_address_activity; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_address_activity ON public.alerts USING btree (lower((conditions ->> 'address'::text))) WHERE (enabled AND (alert_type = 'address_activity'::text));
+
+--
+-- Name: idx_alerts_large_transfer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_large_transfer ON public.alerts USING btree (COALESCE(((conditions -> 'chain_id'::text))::bigint, (0)::bigint), (((conditions -> 'min_value_eth'::text))::numeric)) WHERE (enabled AND (alert_type = 'large_transfer'::text));
+
+--
+-- Name: idx_alerts_pattern; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_pattern ON public.alerts USING btree (((conditions ->> 'symbol'::text))) WHERE (enabled AND (alert_type = 'pattern'::text));
+
+--
+-- Name: idx_alerts_price_level; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_price_level ON public.alerts USING btree (((conditions ->> 'symbol'::text)), ((conditions ->> 'exchange'::text)), ((conditions ->> 'interval'::text)), ((conditions ->> 'direction'::text)), (((conditions -> 'price'::text))::numeric)) WHERE (enabled AND (alert_type = 'price_level'::text));
 
 --
 -- Name: idx_alerts_user_id; Type: INDEX; Schema: public; Owner: -
@@ -1561,6 +1809,13 @@ CREATE INDEX idx_whale_transactions_value_eth ON public.whale_transactions USING
 CREATE INDEX idx_whale_transactions_whale_score ON public.whale_transactions USING btree (whale_score);
 
 --
+-- Name: alert_events alert_events_alert_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_events
+    ADD CONSTRAINT alert_events_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES public.alerts(id) ON DELETE CASCADE;
+
+--
 -- Name: alerts alerts_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1659,6 +1914,12 @@ CREATE POLICY "Users can view market data" ON public.market_data FOR SELECT TO a
 CREATE POLICY "Users can view patterns" ON public.smc_patterns FOR SELECT TO authenticated USING (true);
 
 --
+-- Name: alert_events Users can view their own alert events; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY "Users can view their own alert events" ON public.alert_events FOR SELECT TO authenticated USING ((( SELECT auth.uid() AS uid) = user_id));
+
+--
 -- Name: alerts Users can view their own alerts; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -1675,6 +1936,12 @@ CREATE POLICY "Users can view their own profile" ON public.users FOR SELECT TO a
 --
 
 CREATE POLICY "Users can view whale transactions" ON public.whale_transactions FOR SELECT TO authenticated USING (true);
+
+--
+-- Name: alert_events Workers can read and write alert events; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY "Workers can read and write alert events" ON public.alert_events TO whaledb_worker USING (true) WITH CHECK (true);
 
 --
 -- Name: blocks Workers can read and write blocks; Type: POLICY; Schema: public; Owner: -
@@ -1729,6 +1996,12 @@ CREATE POLICY "Workers can view alerts" ON public.alerts FOR SELECT TO whaledb_w
 --
 
 CREATE POLICY "Workers can view profiles" ON public.users FOR SELECT TO whaledb_worker USING (true);
+
+--
+-- Name: alert_events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_events ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: alerts; Type: ROW SECURITY; Schema: public; Owner: -
@@ -1842,6 +2115,13 @@ GRANT SELECT ON TABLE public.smc_patterns TO authenticated;
 GRANT SELECT ON TABLE public.active_smc_patterns TO whaledb_worker;
 GRANT SELECT ON TABLE public.active_smc_patterns TO whaledb_reader;
 GRANT SELECT ON TABLE public.active_smc_patterns TO authenticated;
+
+--
+-- Name: TABLE alert_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_events TO whaledb_worker;
+GRANT SELECT ON TABLE public.alert_events TO authenticated;
 
 --
 -- Name: TABLE alerts; Type: ACL; Schema: public; Owner: -
@@ -1990,4 +2270,6 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261122100800'),
     ('20261122100900'),
     ('20261122101000'),
-    ('20261123100000');
+    ('20261123100000'),
+    ('20261123100500'),
+    ('20261123100600');

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.versions
 
 ALL = "DELETE INSERT SELECT UPDATE"
 CHAIN_AND_MARKET = ("whale_transactions", "liquidity_zones", "smc_patterns", "market_data")
+WRITTEN_TOO = ("blocks", "ingest_cursors", "dead_letters", "alert_events")
 VIEWS = ("whale_transfers", "whale_volume_by_hour", "active_smc_patterns")
 MONTHS = "ensure_market_data_months(timestamp with time zone,timestamp with time zone)"
 
@@ -18,7 +19,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "dbmate.schema_migrations": "SELECT",
         f"public.{MONTHS}": "EXECUTE",
         **{f"public.{table}": ALL for table in CHAIN_AND_MARKET},
-        **{f"public.{table}": ALL for table in ("blocks", "ingest_cursors", "dead_letters")},
+        **{f"public.{table}": ALL for table in WRITTEN_TOO},
         **{f"public.{table}": "SELECT" for table in ("users", "alerts", *VIEWS)},
     },
     "whaledb_reader": {
@@ -41,6 +42,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "public.alerts.conditions": "INSERT UPDATE",
         "public.alerts.enabled": "INSERT UPDATE",
         "public.alerts.updated_at": "UPDATE",
+        "public.alert_events": "SELECT",
     },
     "anon": {"schema auth": "USAGE"},
     "service_role": {"schema auth": "USAGE"},

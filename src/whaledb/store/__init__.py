@@ -1,1 +1,21 @@
 """Writes of market data that take more than one statement."""
+
+from whaledb.store.market import (
+    MAX_CANDLES_PER_CALL,
+    MAX_PATTERNS_PER_CALL,
+    Candle,
+    FoundPattern,
+    Stored,
+    store_candles,
+    store_patterns,
+)
+
+__all__ = [
+    "MAX_CANDLES_PER_CALL",
+    "MAX_PATTERNS_PER_CALL",
+    "Candle",
+    "FoundPattern",
+    "Stored",
+    "store_candles",
+    "store_patterns",
+]
