@@ -198,8 +198,9 @@ LIMIT :max_rows;
 -- A large_transfer alert fires from min_value_eth on, an address_activity alert where the address
 -- is on the side that direction names and the value is at least min_value_eth, once also where
 -- it is on both sides; either on every chain unless chain_id names one.
--- Index: whale_transactions_pkey, idx_alerts_large_transfer (0 in it is every chain),
--- idx_alerts_address_activity.
+-- Index: whale_transactions_pkey, or idx_whale_transactions_block_number where blocks have few
+-- rows; idx_alerts_large_transfer (0 in it is every chain), idx_alerts_address_activity. Written
+-- IN instead of ANY, the range of the threshold would be left out of the index condition.
 WITH given AS (
     SELECT DISTINCT
         b.trace_path,
@@ -242,7 +243,7 @@ matched AS (
         ON
             a.enabled
             AND a.alert_type = 'large_transfer'
-            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) IN (0, t.chain_id)
+            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) = any(ARRAY[0, t.chain_id])
             AND t.value_eth >= CAST(a.conditions -> 'min_value_eth' AS NUMERIC)
     UNION ALL
     SELECT
@@ -254,7 +255,7 @@ matched AS (
         ON
             a.enabled
             AND a.alert_type = 'address_activity'
-            AND lower(a.conditions ->> 'address') IN (t.from_address, t.to_address)
+            AND lower(a.conditions ->> 'address') = any(ARRAY[t.from_address, t.to_address])
             AND CASE coalesce(a.conditions ->> 'direction', 'any')
                 WHEN 'from' THEN lower(a.conditions ->> 'address') = t.from_address
                 WHEN 'to' THEN lower(a.conditions ->> 'address') = t.to_address

@@ -117,7 +117,7 @@ matched AS (
         ON
             a.enabled
             AND a.alert_type = 'large_transfer'
-            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) IN (0, t.chain_id)
+            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) = any(ARRAY[0, t.chain_id])
             AND t.value_eth >= CAST(a.conditions -> 'min_value_eth' AS NUMERIC)
     UNION ALL
     SELECT
@@ -129,7 +129,7 @@ matched AS (
         ON
             a.enabled
             AND a.alert_type = 'address_activity'
-            AND lower(a.conditions ->> 'address') IN (t.from_address, t.to_address)
+            AND lower(a.conditions ->> 'address') = any(ARRAY[t.from_address, t.to_address])
             AND CASE coalesce(a.conditions ->> 'direction', 'any')
                 WHEN 'from' THEN lower(a.conditions ->> 'address') = t.from_address
                 WHEN 'to' THEN lower(a.conditions ->> 'address') = t.to_address

@@ -171,7 +171,7 @@ _list_enabled_with_owner_variants: Variants[Coroutine[Any, Any, list[AlertWithOw
 _list_matching: Many[MatchedTransfer] = Many(
     _STATEMENTS.bind(
         "list_matching",
-        digest="cb1c17a2e4fef264",
+        digest="e5ae4d55ce7ec025",
         columns=(("hash", "text"), ("trace_path", "text"), ("alert_id", "uuid")),
         nullable=(),
     ),
@@ -181,7 +181,7 @@ _list_matching_variants: Variants[Coroutine[Any, Any, list[MatchedTransfer]]] = 
     _list_matching,
     _VARIANTS,
     {
-        ((False,), None): ("list_matching__plain", "0ff9986aafe7cd45"),
+        ((False,), None): ("list_matching__plain", "919cd502db50a11e"),
     },
 )
 _list_matching_candles: Many[MatchedCandle] = Many(
@@ -424,8 +424,11 @@ async def list_matching(
     is on the side that direction names and the value is at least min_value_eth, once also
     where
     it is on both sides; either on every chain unless chain_id names one.
-    Index: whale_transactions_pkey, idx_alerts_large_transfer (0 in it is every chain),
-    idx_alerts_address_activity.
+    Index: whale_transactions_pkey, or idx_whale_transactions_block_number where blocks have
+    few
+    rows; idx_alerts_large_transfer (0 in it is every chain), idx_alerts_address_activity.
+    Written
+    IN instead of ANY, the range of the threshold would be left out of the index condition.
 
     after_hash, after_trace_path, after_alert_id: given together; None for all leaves their
     conditions out.
