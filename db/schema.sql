@@ -93,6 +93,20 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 COMMENT ON FUNCTION auth.uid() IS 'Account in whose name the transaction runs; NULL outside of one. [auth shim]';
 
 --
+-- Name: candle_length(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.candle_length(candle_interval text) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE candle_interval WHEN '1m'::text THEN '00:01:00'::interval WHEN '3m'::text THEN '00:03:00'::interval WHEN '5m'::text THEN '00:05:00'::interval WHEN '15m'::text THEN '00:15:00'::interval WHEN '30m'::text THEN '00:30:00'::interval WHEN '1h'::text THEN '01:00:00'::interval WHEN '2h'::text THEN '02:00:00'::interval WHEN '4h'::text THEN '04:00:00'::interval WHEN '6h'::text THEN '06:00:00'::interval WHEN '8h'::text THEN '08:00:00'::interval WHEN '12h'::text THEN '12:00:00'::interval WHEN '1d'::text THEN '24:00:00'::interval WHEN '3d'::text THEN '72:00:00'::interval WHEN '1w'::text THEN '168:00:00'::interval ELSE NULL::interval END;
+
+--
+-- Name: FUNCTION candle_length(candle_interval text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.candle_length(candle_interval text) IS 'How long a candle of an interval is, in hours and minutes; NULL for 1M, since months differ, and for what is no interval of market_data.';
+
+--
 -- Name: ensure_market_data_months(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -445,6 +459,149 @@ COMMENT ON COLUMN public.active_smc_patterns.created_at IS 'When the row was fir
 COMMENT ON COLUMN public.active_smc_patterns.updated_at IS 'When the row last changed.';
 
 --
+-- Name: alert_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alert_events (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    alert_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    chain_id bigint,
+    block_number bigint,
+    block_hash text,
+    transaction_hash text,
+    trace_path text,
+    exchange text,
+    symbol text,
+    "interval" text,
+    open_time timestamp with time zone,
+    pattern_id uuid,
+    fired_at timestamp with time zone DEFAULT now() NOT NULL,
+    retracted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT alert_events_block_hash_format CHECK ((block_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_block_number_not_negative CHECK ((block_number >= 0)),
+    CONSTRAINT alert_events_candle_complete CHECK ((num_nonnulls(exchange, symbol, "interval", open_time) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT alert_events_chain_id_positive CHECK ((chain_id > 0)),
+    CONSTRAINT alert_events_exchange_length CHECK (((char_length(exchange) >= 1) AND (char_length(exchange) <= 50))),
+    CONSTRAINT alert_events_interval_known CHECK (("interval" = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text]))),
+    CONSTRAINT alert_events_row_given CHECK ((num_nonnulls(chain_id, open_time, pattern_id) = 1)),
+    CONSTRAINT alert_events_symbol_length CHECK (((char_length(symbol) >= 1) AND (char_length(symbol) <= 100))),
+    CONSTRAINT alert_events_trace_path_format CHECK ((trace_path ~ '^([0-9]+(_[0-9]+)*)?$'::text)),
+    CONSTRAINT alert_events_transaction_hash_format CHECK ((transaction_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_transfer_complete CHECK ((num_nonnulls(chain_id, block_number, block_hash, transaction_hash, trace_path) = ANY (ARRAY[0, 5])))
+);
+
+--
+-- Name: TABLE alert_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.alert_events IS 'What alerts fired on, one row for each alert and transfer, candle or pattern.';
+
+--
+-- Name: COLUMN alert_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.id IS 'Surrogate identifier.';
+
+--
+-- Name: COLUMN alert_events.alert_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.alert_id IS 'Alert that fired; its events go when it is deleted.';
+
+--
+-- Name: COLUMN alert_events.user_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.user_id IS 'Account that owns the alert, copied from it.';
+
+--
+-- Name: COLUMN alert_events.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.chain_id IS 'EIP-155 number of the transfer''s chain; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.block_number IS 'Height of the block that includes the transfer; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.block_hash IS 'Block that includes the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.transaction_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.transaction_hash IS 'Transaction of the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.trace_path; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.trace_path IS 'Which transfer of the transaction: empty for the transaction itself, else the path of an internal one; NULL where no transfer fired the alert.';
+
+--
+-- Name: COLUMN alert_events.exchange; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.exchange IS 'Exchange of the candle; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.symbol; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.symbol IS 'Instrument of the candle, as the exchange writes it; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events."interval"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events."interval" IS 'Length of the candle: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.open_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.open_time IS 'When the candle begins; NULL where no candle fired the alert.';
+
+--
+-- Name: COLUMN alert_events.pattern_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.pattern_id IS 'Pattern in smc_patterns that fired the alert; NULL where none did.';
+
+--
+-- Name: COLUMN alert_events.fired_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.fired_at IS 'When the alert fired.';
+
+--
+-- Name: COLUMN alert_events.retracted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.retracted_at IS 'When what fired the alert was found not to have happened, as its block left the chain or its transaction failed; NULL while it stands.';
+
+--
+-- Name: COLUMN alert_events.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.created_at IS 'When the row was first stored.';
+
+--
+-- Name: COLUMN alert_events.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.alert_events.updated_at IS 'When the row last changed.';
+
+--
 -- Name: alerts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -456,8 +613,28 @@ CREATE TABLE public.alerts (
     enabled boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT alerts_alert_type_format CHECK ((alert_type ~ '^[a-z][a-z0-9_]{0,49}$'::text)),
-    CONSTRAINT alerts_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text))
+    CONSTRAINT alerts_address_activity_conditions CHECK (((alert_type <> 'address_activity'::text) OR (((jsonb_typeof((conditions -> 'address'::text)) = 'string'::text) AND ((conditions ->> 'address'::text) ~ '^0x[0-9a-fA-F]{40}$'::text) AND (((conditions -> 'direction'::text) IS NULL) OR ((conditions -> 'direction'::text) = ANY (ARRAY['"from"'::jsonb, '"to"'::jsonb, '"any"'::jsonb]))) AND (((conditions -> 'min_value_eth'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'min_value_eth'::text)) = 'number'::text) AND ((conditions -> 'min_value_eth'::text) > '0'::jsonb) AND (char_length((conditions ->> 'min_value_eth'::text)) <= 80))) AND (((conditions -> 'chain_id'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'chain_id'::text)) = 'number'::text) AND ((conditions ->> 'chain_id'::text) ~ '^[1-9][0-9]{0,17}$'::text))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['address'::text, 'direction'::text, 'min_value_eth'::text, 'chain_id'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_alert_type_known CHECK ((alert_type = ANY (ARRAY['large_transfer'::text, 'address_activity'::text, 'price_level'::text, 'pattern'::text]))),
+    CONSTRAINT alerts_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text)),
+    CONSTRAINT alerts_large_transfer_conditions CHECK (((alert_type <> 'large_transfer'::text) OR (((jsonb_typeof((conditions -> 'min_value_eth'::text)) = 'number'::text) AND ((conditions -> 'min_value_eth'::text) > '0'::jsonb) AND (char_length((conditions ->> 'min_value_eth'::text)) <= 80) AND (((conditions -> 'chain_id'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'chain_id'::text)) = 'number'::text) AND ((conditions ->> 'chain_id'::text) ~ '^[1-9][0-9]{0,17}$'::text))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['min_value_eth'::text, 'chain_id'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_pattern_conditions CHECK (((alert_type <> 'pattern'::text) OR (((jsonb_typeof((conditions -> 'symbol'::text)) = 'string'::text) AND ((char_length((conditions ->> 'symbol'::text)) >= 1) AND (char_length((conditions ->> 'symbol'::text)) <= 100)) AND (((conditions -> 'exchange'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'exchange'::text)) = 'string'::text) AND ((char_length((conditions ->> 'exchange'::text)) >= 1) AND (char_length((conditions ->> 'exchange'::text)) <= 50)))) AND (((conditions -> 'pattern_type'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'pattern_type'::text)) = 'string'::text) AND ((conditions ->> 'pattern_type'::text) ~ '^[a-z][a-z0-9_]{0,49}$'::text))) AND (((conditions -> 'time_frame'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'time_frame'::text)) = 'string'::text) AND ((conditions ->> 'time_frame'::text) = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text])))) AND (((conditions -> 'min_confidence'::text) IS NULL) OR ((jsonb_typeof((conditions -> 'min_confidence'::text)) = 'number'::text) AND ((conditions -> 'min_confidence'::text) >= '0'::jsonb) AND ((conditions -> 'min_confidence'::text) <= '1'::jsonb) AND (char_length((conditions ->> 'min_confidence'::text)) <= 80))) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['symbol'::text, 'exchange'::text, 'pattern_type'::text, 'time_frame'::text, 'min_confidence'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))),
+    CONSTRAINT alerts_price_level_conditions CHECK (((alert_type <> 'price_level'::text) OR (((jsonb_typeof((conditions -> 'exchange'::text)) = 'string'::text) AND ((char_length((conditions ->> 'exchange'::text)) >= 1) AND (char_length((conditions ->> 'exchange'::text)) <= 50)) AND (jsonb_typeof((conditions -> 'symbol'::text)) = 'string'::text) AND ((char_length((conditions ->> 'symbol'::text)) >= 1) AND (char_length((conditions ->> 'symbol'::text)) <= 100)) AND (jsonb_typeof((conditions -> 'interval'::text)) = 'string'::text) AND ((conditions ->> 'interval'::text) = ANY (ARRAY['1m'::text, '3m'::text, '5m'::text, '15m'::text, '30m'::text, '1h'::text, '2h'::text, '4h'::text, '6h'::text, '8h'::text, '12h'::text, '1d'::text, '3d'::text, '1w'::text, '1M'::text])) AND ((conditions -> 'direction'::text) = ANY (ARRAY['"above"'::jsonb, '"below"'::jsonb])) AND (jsonb_typeof((conditions -> 'price'::text)) = 'number'::text) AND (char_length((conditions ->> 'price'::text)) <= 80) AND
+CASE
+    WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['exchange'::text, 'symbol'::text, 'interval'::text, 'direction'::text, 'price'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE)))
 );
 
 --
@@ -482,13 +659,13 @@ COMMENT ON COLUMN public.alerts.user_id IS 'Account that owns the alert, by defa
 -- Name: COLUMN alerts.alert_type; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.alerts.alert_type IS 'Kind of alert in snake_case, such as whale_transfer.';
+COMMENT ON COLUMN public.alerts.alert_type IS 'What the alert is about: large_transfer, address_activity, price_level or pattern.';
 
 --
 -- Name: COLUMN alerts.conditions; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.alerts.conditions IS 'When the alert fires, a JSON object whose members depend on alert_type.';
+COMMENT ON COLUMN public.alerts.conditions IS 'When the alert fires, a JSON object whose members depend on alert_type. large_transfer: min_value_eth, chain_id or every chain. address_activity: address in any case, direction (from, to or any), min_value_eth or any amount, chain_id or every chain. price_level: exchange, symbol, interval, direction (above or below), price. pattern: symbol, and where given exchange, pattern_type, time_frame, min_confidence. Ether is the chain''s native unit, prices are in the symbol''s quote currency.';
 
 --
 -- Name: COLUMN alerts.enabled; Type: COMMENT; Schema: public; Owner: -
@@ -1399,22 +1576,177 @@ COMMENT ON COLUMN public.whale_transfers.created_at IS 'When the row was first s
 COMMENT ON COLUMN public.whale_transfers.updated_at IS 'When the row last changed.';
 
 --
+-- Name: whale_net_flows; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.whale_net_flows WITH (security_invoker='true') AS
+ SELECT t.hash,
+    t.chain_id,
+    t.block_hash,
+    t.block_number,
+    t.block_timestamp,
+    m.address,
+    sum(m.change_eth) AS net_eth
+   FROM (public.whale_transfers t
+     CROSS JOIN LATERAL ( VALUES (t.from_address,(- t.value_eth)), (t.to_address,t.value_eth)) m(address, change_eth))
+  GROUP BY t.hash, t.chain_id, t.block_hash, t.block_number, t.block_timestamp, m.address
+ HAVING (sum(m.change_eth) <> (0)::numeric);
+
+--
+-- Name: VIEW whale_net_flows; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.whale_net_flows IS 'What each address gained or lost in sum in one inclusion of a transaction, over its rows of whale_transfers, internal ones included. An address that ends even has no row, so of a sum that passes from A over B to C there are A and C. The rows of a transaction add up to 0, and the positive ones to its volume.';
+
+--
+-- Name: COLUMN whale_net_flows.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.hash IS 'Transaction hash, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_net_flows.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.chain_id IS 'EIP-155 number of the chain; 1 is Ethereum mainnet.';
+
+--
+-- Name: COLUMN whale_net_flows.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_hash IS 'Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_net_flows.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_number IS 'Height of the including block.';
+
+--
+-- Name: COLUMN whale_net_flows.block_timestamp; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.block_timestamp IS 'Time of the including block, as its producer stated it.';
+
+--
+-- Name: COLUMN whale_net_flows.address; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.address IS 'Who gained or lost, 0x and 40 lower-case hexadecimal digits; NULL for the contract that the transaction creates.';
+
+--
+-- Name: COLUMN whale_net_flows.net_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_net_flows.net_eth IS 'Received less sent in ether (the chain''s native unit), exact to the wei; above 0 gained, below 0 lost, never 0. Gas is not part of it.';
+
+--
+-- Name: whale_transaction_volumes; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.whale_transaction_volumes WITH (security_invoker='true') AS
+ SELECT hash,
+    chain_id,
+    block_hash,
+    block_number,
+    block_timestamp,
+    sum((transfer_count)::integer) AS transfer_count,
+    sum(GREATEST((received_eth - sent_eth), (0)::numeric)) AS volume_eth,
+    sum(sent_eth) AS hop_volume_eth,
+    max(largest_eth) AS largest_eth
+   FROM ( SELECT t.hash,
+            t.chain_id,
+            t.block_hash,
+            t.block_number,
+            t.block_timestamp,
+            sum(m.counted) AS transfer_count,
+            sum(m.sent_eth) AS sent_eth,
+            sum(m.received_eth) AS received_eth,
+            max(t.value_eth) AS largest_eth
+           FROM (public.whale_transfers t
+             CROSS JOIN LATERAL ( VALUES (t.from_address,t.value_eth,(0)::numeric,1), (t.to_address,(0)::numeric,t.value_eth,0)) m(address, sent_eth, received_eth, counted))
+          GROUP BY t.hash, t.chain_id, t.block_hash, t.block_number, t.block_timestamp, m.address) a
+  GROUP BY hash, chain_id, block_hash, block_number, block_timestamp;
+
+--
+-- Name: VIEW whale_transaction_volumes; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.whale_transaction_volumes IS 'What one inclusion of a transaction moved, over its rows of whale_transfers, internal ones included: in the end, and hop by hop.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.hash IS 'Transaction hash, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.chain_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.chain_id IS 'EIP-155 number of the chain; 1 is Ethereum mainnet.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_hash IS 'Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_number; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_number IS 'Height of the including block.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.block_timestamp; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.block_timestamp IS 'Time of the including block, as its producer stated it.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.transfer_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.transfer_count IS 'Number of its transfers, each hop counted.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.volume_eth IS 'What its gainers gained in sum, in ether (the chain''s native unit), exact to the wei; 0 where everybody ends even.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.hop_volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.hop_volume_eth IS 'Sum of its transfers in ether, each hop counted, exact to the wei.';
+
+--
+-- Name: COLUMN whale_transaction_volumes.largest_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_transaction_volumes.largest_eth IS 'Its largest single transfer in ether, exact to the wei.';
+
+--
 -- Name: whale_volume_by_hour; Type: VIEW; Schema: public; Owner: -
 --
 
 CREATE VIEW public.whale_volume_by_hour WITH (security_invoker='true') AS
  SELECT chain_id,
     date_trunc('hour'::text, block_timestamp, 'UTC'::text) AS hour,
-    count(*) AS transfer_count,
-    sum(value_eth) AS volume_eth
-   FROM public.whale_transfers t
+    count(*) AS transaction_count,
+    sum((transfer_count)::integer) AS transfer_count,
+    sum(volume_eth) AS volume_eth,
+    sum(hop_volume_eth) AS hop_volume_eth
+   FROM public.whale_transaction_volumes v
   GROUP BY chain_id, (date_trunc('hour'::text, block_timestamp, 'UTC'::text));
 
 --
 -- Name: VIEW whale_volume_by_hour; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.whale_volume_by_hour IS 'Volume of whale_transfers by chain and UTC hour; hours without a transfer have no row.';
+COMMENT ON VIEW public.whale_volume_by_hour IS 'Volume of whale_transaction_volumes by chain and UTC hour; hours without a transfer have no row.';
 
 --
 -- Name: COLUMN whale_volume_by_hour.chain_id; Type: COMMENT; Schema: public; Owner: -
@@ -1429,16 +1761,28 @@ COMMENT ON COLUMN public.whale_volume_by_hour.chain_id IS 'EIP-155 number of the
 COMMENT ON COLUMN public.whale_volume_by_hour.hour IS 'When the hour begins, whole in UTC.';
 
 --
+-- Name: COLUMN whale_volume_by_hour.transaction_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_volume_by_hour.transaction_count IS 'Number of transactions with a transfer in the hour.';
+
+--
 -- Name: COLUMN whale_volume_by_hour.transfer_count; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.whale_volume_by_hour.transfer_count IS 'Number of transfers in the hour.';
+COMMENT ON COLUMN public.whale_volume_by_hour.transfer_count IS 'Number of transfers in the hour, each hop counted.';
 
 --
 -- Name: COLUMN whale_volume_by_hour.volume_eth; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.whale_volume_by_hour.volume_eth IS 'Sum of the transfers in ether (the chain''s native unit), exact to the wei.';
+COMMENT ON COLUMN public.whale_volume_by_hour.volume_eth IS 'What changed hands in ether (the chain''s native unit), exact to the wei: a sum that passes through several addresses within a transaction counts once.';
+
+--
+-- Name: COLUMN whale_volume_by_hour.hop_volume_eth; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.whale_volume_by_hour.hop_volume_eth IS 'Sum of the transfers in ether, each hop counted, exact to the wei.';
 
 --
 -- Name: users users_pkey; Type: CONSTRAINT; Schema: auth; Owner: -
@@ -1453,6 +1797,13 @@ ALTER TABLE ONLY auth.users
 
 ALTER TABLE ONLY dbmate.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+--
+-- Name: alert_events alert_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_events
+    ADD CONSTRAINT alert_events_pkey PRIMARY KEY (id);
 
 --
 -- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1537,6 +1888,84 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.whale_transactions
     ADD CONSTRAINT whale_transactions_pkey PRIMARY KEY (hash, chain_id, block_hash, trace_path);
+
+--
+-- Name: idx_alert_events_alert_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_alert_id ON public.alert_events USING btree (alert_id, fired_at, id);
+
+--
+-- Name: idx_alert_events_candle; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_candle ON public.alert_events USING btree (symbol, exchange, "interval", open_time, alert_id) WHERE (open_time IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_candle; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_candle IS 'One event for each alert and candle.';
+
+--
+-- Name: idx_alert_events_pattern; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_pattern ON public.alert_events USING btree (pattern_id, alert_id) WHERE (pattern_id IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_pattern; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_pattern IS 'One event for each alert and pattern.';
+
+--
+-- Name: idx_alert_events_transfer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX idx_alert_events_transfer ON public.alert_events USING btree (block_hash, chain_id, transaction_hash, trace_path, alert_id) WHERE (block_hash IS NOT NULL);
+
+--
+-- Name: INDEX idx_alert_events_transfer; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.idx_alert_events_transfer IS 'One event for each alert and transfer.';
+
+--
+-- Name: idx_alert_events_updated_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_updated_at ON public.alert_events USING btree (updated_at, id);
+
+--
+-- Name: idx_alert_events_user_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alert_events_user_id ON public.alert_events USING btree (user_id, fired_at, id);
+
+--
+-- Name: idx_alerts_address_activity; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_address_activity ON public.alerts USING btree (lower((conditions ->> 'address'::text))) WHERE (enabled AND (alert_type = 'address_activity'::text));
+
+--
+-- Name: idx_alerts_large_transfer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_large_transfer ON public.alerts USING btree (COALESCE(((conditions -> 'chain_id'::text))::bigint, (0)::bigint), (((conditions -> 'min_value_eth'::text))::numeric)) WHERE (enabled AND (alert_type = 'large_transfer'::text));
+
+--
+-- Name: idx_alerts_pattern; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_pattern ON public.alerts USING btree (((conditions ->> 'symbol'::text))) WHERE (enabled AND (alert_type = 'pattern'::text));
+
+--
+-- Name: idx_alerts_price_level; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_alerts_price_level ON public.alerts USING btree (((conditions ->> 'symbol'::text)), ((conditions ->> 'exchange'::text)), ((conditions ->> 'interval'::text)), ((conditions ->> 'direction'::text)), (((conditions -> 'price'::text))::numeric)) WHERE (enabled AND (alert_type = 'price_level'::text));
 
 --
 -- Name: idx_alerts_user_id; Type: INDEX; Schema: public; Owner: -
@@ -1653,6 +2082,13 @@ CREATE INDEX idx_whale_transactions_value_eth ON public.whale_transactions USING
 CREATE INDEX idx_whale_transactions_whale_score ON public.whale_transactions USING btree (whale_score);
 
 --
+-- Name: alert_events alert_events_alert_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alert_events
+    ADD CONSTRAINT alert_events_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES public.alerts(id) ON DELETE CASCADE;
+
+--
 -- Name: alerts alerts_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1751,6 +2187,12 @@ CREATE POLICY "Users can view market data" ON public.market_data FOR SELECT TO a
 CREATE POLICY "Users can view patterns" ON public.smc_patterns FOR SELECT TO authenticated USING (true);
 
 --
+-- Name: alert_events Users can view their own alert events; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY "Users can view their own alert events" ON public.alert_events FOR SELECT TO authenticated USING ((( SELECT auth.uid() AS uid) = user_id));
+
+--
 -- Name: alerts Users can view their own alerts; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -1767,6 +2209,12 @@ CREATE POLICY "Users can view their own profile" ON public.users FOR SELECT TO a
 --
 
 CREATE POLICY "Users can view whale transactions" ON public.whale_transactions FOR SELECT TO authenticated USING (true);
+
+--
+-- Name: alert_events Workers can read and write alert events; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY "Workers can read and write alert events" ON public.alert_events TO whaledb_worker USING (true) WITH CHECK (true);
 
 --
 -- Name: blocks Workers can read and write blocks; Type: POLICY; Schema: public; Owner: -
@@ -1827,6 +2275,12 @@ CREATE POLICY "Workers can view alerts" ON public.alerts FOR SELECT TO whaledb_w
 --
 
 CREATE POLICY "Workers can view profiles" ON public.users FOR SELECT TO whaledb_worker USING (true);
+
+--
+-- Name: alert_events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.alert_events ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: alerts; Type: ROW SECURITY; Schema: public; Owner: -
@@ -1911,6 +2365,14 @@ GRANT USAGE ON SCHEMA public TO whaledb_worker;
 GRANT USAGE ON SCHEMA public TO whaledb_reader;
 
 --
+-- Name: FUNCTION candle_length(candle_interval text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.candle_length(candle_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.candle_length(candle_interval text) TO whaledb_worker;
+GRANT ALL ON FUNCTION public.candle_length(candle_interval text) TO whaledb_reader;
+
+--
 -- Name: FUNCTION ensure_market_data_months(first timestamp with time zone, last timestamp with time zone); Type: ACL; Schema: public; Owner: -
 --
 
@@ -1946,6 +2408,13 @@ GRANT SELECT ON TABLE public.smc_patterns TO authenticated;
 GRANT SELECT ON TABLE public.active_smc_patterns TO whaledb_worker;
 GRANT SELECT ON TABLE public.active_smc_patterns TO whaledb_reader;
 GRANT SELECT ON TABLE public.active_smc_patterns TO authenticated;
+
+--
+-- Name: TABLE alert_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_events TO whaledb_worker;
+GRANT SELECT ON TABLE public.alert_events TO authenticated;
 
 --
 -- Name: TABLE alerts; Type: ACL; Schema: public; Owner: -
@@ -2073,6 +2542,22 @@ GRANT SELECT ON TABLE public.whale_transfers TO whaledb_reader;
 GRANT SELECT ON TABLE public.whale_transfers TO authenticated;
 
 --
+-- Name: TABLE whale_net_flows; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.whale_net_flows TO whaledb_worker;
+GRANT SELECT ON TABLE public.whale_net_flows TO whaledb_reader;
+GRANT SELECT ON TABLE public.whale_net_flows TO authenticated;
+
+--
+-- Name: TABLE whale_transaction_volumes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO whaledb_worker;
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO whaledb_reader;
+GRANT SELECT ON TABLE public.whale_transaction_volumes TO authenticated;
+
+--
 -- Name: TABLE whale_volume_by_hour; Type: ACL; Schema: public; Owner: -
 --
 
@@ -2104,4 +2589,8 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261123100100'),
     ('20261123100200'),
     ('20261123100300'),
-    ('20261123100310');
+    ('20261123100310'),
+    ('20261123100400'),
+    ('20261123100410'),
+    ('20261123100500'),
+    ('20261123100600');

@@ -1,6 +1,6 @@
 -- What users want to be told about. Owner: accounts.
--- conditions: a JSON object whose shape depends on alert_type. enabled: false pauses an
--- alert. Under row level security an API role sees and writes its own alerts only; the
+-- conditions: a JSON object whose members depend on alert_type; the comment of the column names
+-- them, a CHECK of each type holds them. enabled: false pauses an alert. Under row level security an API role sees and writes its own alerts only; the
 -- statements without mine in their name are for a server that decides itself whose they are.
 
 -- name: insert(user_id, alert_type, conditions, enabled)<!
@@ -186,6 +186,218 @@ WHERE
     t.id > :after_id
     AND t.enabled
 ORDER BY t.id ASC
+LIMIT :max_rows;
+
+-- name: list_matching(chain_id, block_hash, block_number, hashes, trace_paths, after_hash, after_trace_path, after_alert_id, max_rows)
+-- @returns MatchedTransfer
+-- @optional after_hash, after_trace_path, after_alert_id
+-- Which enabled alerts the given transfers of one block fire: by hash, trace path and alert, each
+-- pair once; those that follow the one named by the after parameters, where they are given.
+-- The transfers are given as arrays of equal length and read from whale_transactions; one that is
+-- orphaned, failed or not there fires nothing.
+-- A large_transfer alert fires from min_value_eth on, an address_activity alert where the address
+-- is on the side that direction names and the value is at least min_value_eth, once also where
+-- it is on both sides; either on every chain unless chain_id names one.
+-- Index: whale_transactions_pkey, or idx_whale_transactions_block_number where blocks have few
+-- rows; idx_alerts_large_transfer (0 in it is every chain), idx_alerts_address_activity. Written
+-- IN instead of ANY, the range of the threshold would be left out of the index condition.
+WITH given AS (
+    SELECT DISTINCT
+        b.trace_path,
+        lower(b.hash) AS hash
+    FROM
+        unnest(
+            CAST(:hashes AS TEXT[]),
+            CAST(:trace_paths AS TEXT[])
+        ) AS b (hash, trace_path)
+),
+
+transfers AS (
+    SELECT
+        t.hash,
+        t.trace_path,
+        t.chain_id,
+        t.from_address,
+        t.to_address,
+        t.value_eth
+    FROM given AS g
+    INNER JOIN public.whale_transactions AS t
+        ON
+            g.hash = t.hash
+            AND g.trace_path = t.trace_path
+            AND t.chain_id = :chain_id
+            AND t.block_hash = lower(:block_hash)
+            AND t.block_number = :block_number
+    WHERE
+        t.orphaned_at IS NULL
+        AND t.succeeded IS DISTINCT FROM FALSE
+),
+
+matched AS (
+    SELECT
+        t.hash,
+        t.trace_path,
+        a.id AS alert_id
+    FROM transfers AS t
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'large_transfer'
+            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) = any(ARRAY[0, t.chain_id])
+            AND t.value_eth >= CAST(a.conditions -> 'min_value_eth' AS NUMERIC)
+    UNION ALL
+    SELECT
+        t.hash,
+        t.trace_path,
+        a.id AS alert_id
+    FROM transfers AS t
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'address_activity'
+            AND lower(a.conditions ->> 'address') = any(ARRAY[t.from_address, t.to_address])
+            AND CASE coalesce(a.conditions ->> 'direction', 'any')
+                WHEN 'from' THEN lower(a.conditions ->> 'address') = t.from_address
+                WHEN 'to' THEN lower(a.conditions ->> 'address') = t.to_address
+                ELSE TRUE
+            END
+            AND t.value_eth >= coalesce(CAST(a.conditions -> 'min_value_eth' AS NUMERIC), 0)
+            AND t.chain_id = coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), t.chain_id)
+)
+
+SELECT
+    m.hash,
+    m.trace_path,
+    m.alert_id
+FROM matched AS m
+WHERE
+    (m.hash, m.trace_path, m.alert_id) > (
+        lower(:after_hash),
+        :after_trace_path,
+        :after_alert_id
+    )
+ORDER BY m.hash ASC, m.trace_path ASC, m.alert_id ASC
+LIMIT :max_rows;
+
+-- name: list_matching_candles(exchange, symbol, interval, open_times, after_open_time, after_alert_id, max_rows)
+-- @returns MatchedCandle
+-- @optional after_open_time, after_alert_id
+-- Which enabled price_level alerts the given candles of one chart fire, by open time and alert;
+-- those that follow the one named by the after parameters, where they are given.
+-- An alert fires at the candle in which the price crosses its level: what stood before, the close
+-- of the chart's candle before or without one its own open, is on the other side, and the candle
+-- reaches the level. A price that stands on the level already does not cross it.
+-- Index: market_data_pkey, for the candle before backwards and newest month first;
+-- idx_alerts_price_level.
+WITH given AS (
+    SELECT DISTINCT b.open_time
+    FROM unnest(CAST(:open_times AS TIMESTAMPTZ[])) AS b (open_time)
+),
+
+candles AS (
+    SELECT
+        t.symbol,
+        t.exchange,
+        t.interval,
+        t.open_time,
+        t.high,
+        t.low,
+        coalesce(
+            (
+                SELECT p.close
+                FROM public.market_data AS p
+                WHERE
+                    p.symbol = t.symbol
+                    AND p.exchange = t.exchange
+                    AND p.interval = t.interval
+                    AND p.open_time < t.open_time
+                ORDER BY p.open_time DESC
+                LIMIT 1
+            ),
+            t.open
+        ) AS price_before
+    FROM given AS g
+    INNER JOIN public.market_data AS t
+        ON
+            t.symbol = :symbol
+            AND t.exchange = :exchange
+            AND t.interval = :interval
+            AND g.open_time = t.open_time
+),
+
+matched AS (
+    SELECT
+        c.open_time,
+        a.id AS alert_id
+    FROM candles AS c
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'price_level'
+            AND c.symbol = a.conditions ->> 'symbol'
+            AND c.exchange = a.conditions ->> 'exchange'
+            AND c.interval = a.conditions ->> 'interval'
+            AND a.conditions ->> 'direction' = 'above'
+            AND c.price_before < CAST(a.conditions -> 'price' AS NUMERIC)
+            AND c.high >= CAST(a.conditions -> 'price' AS NUMERIC)
+    UNION ALL
+    SELECT
+        c.open_time,
+        a.id AS alert_id
+    FROM candles AS c
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'price_level'
+            AND c.symbol = a.conditions ->> 'symbol'
+            AND c.exchange = a.conditions ->> 'exchange'
+            AND c.interval = a.conditions ->> 'interval'
+            AND a.conditions ->> 'direction' = 'below'
+            AND c.price_before > CAST(a.conditions -> 'price' AS NUMERIC)
+            AND c.low <= CAST(a.conditions -> 'price' AS NUMERIC)
+)
+
+SELECT
+    m.open_time,
+    m.alert_id
+FROM matched AS m
+WHERE (m.open_time, m.alert_id) > (:after_open_time, :after_alert_id)
+ORDER BY m.open_time ASC, m.alert_id ASC
+LIMIT :max_rows;
+
+-- name: list_matching_patterns(pattern_ids, after_pattern_id, after_alert_id, max_rows)
+-- @returns MatchedPattern
+-- @optional after_pattern_id, after_alert_id
+-- Which enabled pattern alerts the given patterns fire, by pattern and alert; those that follow
+-- the one named by the after parameters, where they are given. A pattern that is not active, or
+-- not there, fires nothing; one without a confidence_score none that asks for a min_confidence.
+-- Index: smc_patterns_pkey, idx_alerts_pattern.
+WITH given AS (
+    SELECT DISTINCT b.pattern_id
+    FROM unnest(CAST(:pattern_ids AS UUID[])) AS b (pattern_id)
+)
+
+SELECT
+    t.id AS pattern_id,
+    a.id AS alert_id
+FROM given AS g
+INNER JOIN public.smc_patterns AS t ON g.pattern_id = t.id
+INNER JOIN public.alerts AS a
+    ON
+        a.enabled
+        AND a.alert_type = 'pattern'
+        AND t.symbol = a.conditions ->> 'symbol'
+        AND t.exchange = coalesce(a.conditions ->> 'exchange', t.exchange)
+        AND t.pattern_type = coalesce(a.conditions ->> 'pattern_type', t.pattern_type)
+        AND t.time_frame = coalesce(a.conditions ->> 'time_frame', t.time_frame)
+        AND (
+            a.conditions -> 'min_confidence' IS NULL
+            OR t.confidence_score >= CAST(a.conditions -> 'min_confidence' AS NUMERIC)
+        )
+WHERE
+    t.status = 'active'
+    AND (t.id, a.id) > (:after_pattern_id, :after_alert_id)
+ORDER BY t.id ASC, a.id ASC
 LIMIT :max_rows;
 
 -- name: count_by_user(user_id)$

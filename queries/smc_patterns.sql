@@ -149,6 +149,7 @@ ON CONFLICT (symbol, exchange, time_frame, pattern_type, detected_at, price_leve
         coalesce(excluded.metadata, t.metadata)
     )
 RETURNING
+    t.id,
     t.pattern_type,
     t.detected_at,
     t.price_level,

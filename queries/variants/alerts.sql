@@ -71,3 +71,186 @@ WHERE
     t.enabled
 ORDER BY t.id ASC
 LIMIT :max_rows;
+
+-- name: list_matching__plain(chain_id, block_hash, block_number, hashes, trace_paths, max_rows)
+-- list_matching without after_hash, after_trace_path, after_alert_id.
+-- @returns MatchedTransfer
+WITH given AS (
+    SELECT DISTINCT
+        b.trace_path,
+        lower(b.hash) AS hash
+    FROM
+        unnest(
+            CAST(:hashes AS TEXT[]),
+            CAST(:trace_paths AS TEXT[])
+        ) AS b (hash, trace_path)
+),
+
+transfers AS (
+    SELECT
+        t.hash,
+        t.trace_path,
+        t.chain_id,
+        t.from_address,
+        t.to_address,
+        t.value_eth
+    FROM given AS g
+    INNER JOIN public.whale_transactions AS t
+        ON
+            g.hash = t.hash
+            AND g.trace_path = t.trace_path
+            AND t.chain_id = :chain_id
+            AND t.block_hash = lower(:block_hash)
+            AND t.block_number = :block_number
+    WHERE
+        t.orphaned_at IS NULL
+        AND t.succeeded IS DISTINCT FROM FALSE
+),
+
+matched AS (
+    SELECT
+        t.hash,
+        t.trace_path,
+        a.id AS alert_id
+    FROM transfers AS t
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'large_transfer'
+            AND coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), 0) = any(ARRAY[0, t.chain_id])
+            AND t.value_eth >= CAST(a.conditions -> 'min_value_eth' AS NUMERIC)
+    UNION ALL
+    SELECT
+        t.hash,
+        t.trace_path,
+        a.id AS alert_id
+    FROM transfers AS t
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'address_activity'
+            AND lower(a.conditions ->> 'address') = any(ARRAY[t.from_address, t.to_address])
+            AND CASE coalesce(a.conditions ->> 'direction', 'any')
+                WHEN 'from' THEN lower(a.conditions ->> 'address') = t.from_address
+                WHEN 'to' THEN lower(a.conditions ->> 'address') = t.to_address
+                ELSE TRUE
+            END
+            AND t.value_eth >= coalesce(CAST(a.conditions -> 'min_value_eth' AS NUMERIC), 0)
+            AND t.chain_id = coalesce(CAST(a.conditions -> 'chain_id' AS BIGINT), t.chain_id)
+)
+
+SELECT
+    m.hash,
+    m.trace_path,
+    m.alert_id
+FROM matched AS m
+ORDER BY m.hash ASC, m.trace_path ASC, m.alert_id ASC
+LIMIT :max_rows;
+
+-- name: list_matching_candles__plain(exchange, symbol, interval, open_times, max_rows)
+-- list_matching_candles without after_open_time, after_alert_id.
+-- @returns MatchedCandle
+WITH given AS (
+    SELECT DISTINCT b.open_time
+    FROM unnest(CAST(:open_times AS TIMESTAMPTZ[])) AS b (open_time)
+),
+
+candles AS (
+    SELECT
+        t.symbol,
+        t.exchange,
+        t.interval,
+        t.open_time,
+        t.high,
+        t.low,
+        coalesce(
+            (
+                SELECT p.close
+                FROM public.market_data AS p
+                WHERE
+                    p.symbol = t.symbol
+                    AND p.exchange = t.exchange
+                    AND p.interval = t.interval
+                    AND p.open_time < t.open_time
+                ORDER BY p.open_time DESC
+                LIMIT 1
+            ),
+            t.open
+        ) AS price_before
+    FROM given AS g
+    INNER JOIN public.market_data AS t
+        ON
+            t.symbol = :symbol
+            AND t.exchange = :exchange
+            AND t.interval = :interval
+            AND g.open_time = t.open_time
+),
+
+matched AS (
+    SELECT
+        c.open_time,
+        a.id AS alert_id
+    FROM candles AS c
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'price_level'
+            AND c.symbol = a.conditions ->> 'symbol'
+            AND c.exchange = a.conditions ->> 'exchange'
+            AND c.interval = a.conditions ->> 'interval'
+            AND a.conditions ->> 'direction' = 'above'
+            AND c.price_before < CAST(a.conditions -> 'price' AS NUMERIC)
+            AND c.high >= CAST(a.conditions -> 'price' AS NUMERIC)
+    UNION ALL
+    SELECT
+        c.open_time,
+        a.id AS alert_id
+    FROM candles AS c
+    INNER JOIN public.alerts AS a
+        ON
+            a.enabled
+            AND a.alert_type = 'price_level'
+            AND c.symbol = a.conditions ->> 'symbol'
+            AND c.exchange = a.conditions ->> 'exchange'
+            AND c.interval = a.conditions ->> 'interval'
+            AND a.conditions ->> 'direction' = 'below'
+            AND c.price_before > CAST(a.conditions -> 'price' AS NUMERIC)
+            AND c.low <= CAST(a.conditions -> 'price' AS NUMERIC)
+)
+
+SELECT
+    m.open_time,
+    m.alert_id
+FROM matched AS m
+ORDER BY m.open_time ASC, m.alert_id ASC
+LIMIT :max_rows;
+
+-- name: list_matching_patterns__plain(pattern_ids, max_rows)
+-- list_matching_patterns without after_pattern_id, after_alert_id.
+-- @returns MatchedPattern
+WITH given AS (
+    SELECT DISTINCT b.pattern_id
+    FROM unnest(CAST(:pattern_ids AS UUID[])) AS b (pattern_id)
+)
+
+SELECT
+    t.id AS pattern_id,
+    a.id AS alert_id
+FROM given AS g
+INNER JOIN public.smc_patterns AS t ON g.pattern_id = t.id
+INNER JOIN public.alerts AS a
+    ON
+        a.enabled
+        AND a.alert_type = 'pattern'
+        AND t.symbol = a.conditions ->> 'symbol'
+        AND t.exchange = coalesce(a.conditions ->> 'exchange', t.exchange)
+        AND t.pattern_type = coalesce(a.conditions ->> 'pattern_type', t.pattern_type)
+        AND t.time_frame = coalesce(a.conditions ->> 'time_frame', t.time_frame)
+        AND (
+            a.conditions -> 'min_confidence' IS NULL
+            OR t.confidence_score >= CAST(a.conditions -> 'min_confidence' AS NUMERIC)
+        )
+WHERE
+    t.status = 'active'
+ORDER BY t.id ASC, a.id ASC
+LIMIT :max_rows;

@@ -12,6 +12,28 @@ from msgspec import Struct
 
 from whaledb.documents import JSONObject
 
+AlertEventInterval = Literal[
+    "1m",
+    "3m",
+    "5m",
+    "15m",
+    "30m",
+    "1h",
+    "2h",
+    "4h",
+    "6h",
+    "8h",
+    "12h",
+    "1d",
+    "3d",
+    "1w",
+    "1M",
+]
+"""Length of the candle: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M; NULL
+where no candle fired the alert.
+"""
+AlertAlertType = Literal["large_transfer", "address_activity", "price_level", "pattern"]
+"""What the alert is about: large_transfer, address_activity, price_level or pattern."""
 BlockFinality = Literal["pending", "safe", "finalised"]
 """How settled the block is: pending, safe or finalised."""
 LiquidityZoneSide = Literal["bid", "ask"]
@@ -56,6 +78,55 @@ SMCPatternStatus = Literal["active", "mitigated", "invalidated", "expired"]
 """State of the pattern: active, mitigated, invalidated or expired."""
 
 
+class AlertEvent(Struct, frozen=True, gc=False):
+    """What alerts fired on, one row for each alert and transfer, candle or pattern."""
+
+    id: UUID
+    """Surrogate identifier."""
+    alert_id: UUID
+    """Alert that fired; its events go when it is deleted."""
+    user_id: UUID
+    """Account that owns the alert, copied from it."""
+    chain_id: int | None
+    """EIP-155 number of the transfer's chain; NULL where no transfer fired the alert."""
+    block_number: int | None
+    """Height of the block that includes the transfer; NULL where no transfer fired the alert."""
+    block_hash: str | None
+    """Block that includes the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no
+    transfer fired the alert.
+    """
+    transaction_hash: str | None
+    """Transaction of the transfer, 0x and 64 lower-case hexadecimal digits; NULL where no
+    transfer fired the alert.
+    """
+    trace_path: str | None
+    """Which transfer of the transaction: empty for the transaction itself, else the path of an
+    internal one; NULL where no transfer fired the alert.
+    """
+    exchange: str | None
+    """Exchange of the candle; NULL where no candle fired the alert."""
+    symbol: str | None
+    """Instrument of the candle, as the exchange writes it; NULL where no candle fired the alert."""
+    interval: AlertEventInterval | None
+    """Length of the candle: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M;
+    NULL where no candle fired the alert.
+    """
+    open_time: datetime | None
+    """When the candle begins; NULL where no candle fired the alert."""
+    pattern_id: UUID | None
+    """Pattern in smc_patterns that fired the alert; NULL where none did."""
+    fired_at: datetime
+    """When the alert fired."""
+    retracted_at: datetime | None
+    """When what fired the alert was found not to have happened, as its block left the chain or
+    its transaction failed; NULL while it stands.
+    """
+    created_at: datetime
+    """When the row was first stored."""
+    updated_at: datetime
+    """When the row last changed."""
+
+
 class Alert(Struct, frozen=True, gc=False):
     """Conditions under which an account wants to be told, one row for each alert."""
 
@@ -65,10 +136,16 @@ class Alert(Struct, frozen=True, gc=False):
     """Account that owns the alert, by default the one in whose name the transaction runs; the
     alert goes when the account is deleted.
     """
-    alert_type: str
-    """Kind of alert in snake_case, such as whale_transfer."""
+    alert_type: AlertAlertType
+    """What the alert is about: large_transfer, address_activity, price_level or pattern."""
     conditions: JSONObject
-    """When the alert fires, a JSON object whose members depend on alert_type."""
+    """When the alert fires, a JSON object whose members depend on alert_type. large_transfer:
+    min_value_eth, chain_id or every chain. address_activity: address in any case, direction
+    (from, to or any), min_value_eth or any amount, chain_id or every chain. price_level:
+    exchange, symbol, interval, direction (above or below), price. pattern: symbol, and where
+    given exchange, pattern_type, time_frame, min_confidence. Ether is the chain's native
+    unit, prices are in the symbol's quote currency.
+    """
     enabled: bool
     """Whether the alert may fire."""
     created_at: datetime
@@ -334,11 +411,53 @@ class WhaleTransaction(Struct, frozen=True, gc=False):
     """When the row last changed."""
 
 
+class FiredAlert(Struct, frozen=True, gc=False):
+    """A row of its own (FiredAlert)."""
+
+    id: UUID
+    """Surrogate identifier."""
+    alert_id: UUID
+    """Alert that fired; its events go when it is deleted."""
+    user_id: UUID
+    """Account that owns the alert, copied from it."""
+
+
 class AlertWithOwner(Struct, frozen=True, gc=False):
     """A row of its own (AlertWithOwner)."""
 
     alert: Alert
     owner: User | None
+
+
+class MatchedTransfer(Struct, frozen=True, gc=False):
+    """A row of its own (MatchedTransfer)."""
+
+    hash: str
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
+    alert_id: UUID
+    """Surrogate identifier."""
+
+
+class MatchedCandle(Struct, frozen=True, gc=False):
+    """A row of its own (MatchedCandle)."""
+
+    open_time: datetime
+    """When the candle begins."""
+    alert_id: UUID
+    """Surrogate identifier."""
+
+
+class MatchedPattern(Struct, frozen=True, gc=False):
+    """A row of its own (MatchedPattern)."""
+
+    pattern_id: UUID
+    """Surrogate identifier."""
+    alert_id: UUID
+    """Surrogate identifier."""
 
 
 class DisplacedBlock(Struct, frozen=True, gc=False):
@@ -347,6 +466,14 @@ class DisplacedBlock(Struct, frozen=True, gc=False):
     number: int
     hash: str
     finality: str
+
+
+class MissingBlocks(Struct, frozen=True, gc=False):
+    """A row of its own (MissingBlocks)."""
+
+    first_number: int
+    last_number: int
+    block_count: int
 
 
 class DeadLetterSource(Struct, frozen=True, gc=False):
@@ -412,9 +539,22 @@ class MergedCandle(Struct, frozen=True, gc=False):
     inserted: bool
 
 
+class CandleGap(Struct, frozen=True, gc=False):
+    """A row of its own (CandleGap)."""
+
+    exchange: str
+    symbol: str
+    interval: str
+    missing_count: int
+    first_open_time: datetime
+    last_open_time: datetime
+
+
 class MergedPattern(Struct, frozen=True, gc=False):
     """A row of its own (MergedPattern)."""
 
+    id: UUID
+    """Surrogate identifier."""
     pattern_type: str
     """Kind of pattern in snake_case, such as order_block or fair_value_gap."""
     detected_at: datetime
@@ -509,16 +649,48 @@ class AddressVolume(Struct, frozen=True, gc=False):
     """A row of its own (AddressVolume)."""
 
     address: str
-    transfer_count: int
+    transaction_count: int
     sent_eth: Decimal
     received_eth: Decimal
     volume_eth: Decimal
+
+
+class AddressHopVolume(Struct, frozen=True, gc=False):
+    """A row of its own (AddressHopVolume)."""
+
+    address: str
+    transfer_count: int
+    hop_sent_eth: Decimal
+    hop_received_eth: Decimal
+    hop_volume_eth: Decimal
 
 
 class HourlyVolume(Struct, frozen=True, gc=False):
     """A row of its own (HourlyVolume)."""
 
     hour: datetime
+    transaction_count: int
     transfer_count: int
     volume_eth: Decimal
+    hop_volume_eth: Decimal
     largest_eth: Decimal
+
+
+class PricedBatch(Struct, frozen=True, gc=False):
+    """A row of its own (PricedBatch)."""
+
+    row_count: int
+    priced_count: int
+    without_price_count: int
+    refused_count: int
+    refused_hashes: list[str | None]
+    last_timestamp: datetime | None
+    """Time of the including block, as its producer stated it."""
+    last_hash: str | None
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    last_block_hash: str | None
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    last_trace_path: str | None
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """

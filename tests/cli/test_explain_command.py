@@ -105,8 +105,8 @@ async def test_a_sequence_that_analyzing_advances_stays_so_as_is_said(
         (
             "alerts.insert",
             "user_id=6f1f0f62-8b0e-4d3e-8f3c-1d2e3f405162",
-            "alert_type=large",
-            'conditions={"above": 1.5}',
+            "alert_type=large_transfer",
+            'conditions={"min_value_eth": 1.5}',
             "enabled=true",
         ),
     ],

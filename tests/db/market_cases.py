@@ -1,4 +1,4 @@
-"""Constraints of the market tables, of profiles and alerts."""
+"""Constraints of the market tables and of profiles."""
 
 from typing import Any
 
@@ -134,18 +134,6 @@ CASES = [
         values("preferences", *NO_OBJECTS),
     ),
     Case(
-        "alerts",
-        "alerts_alert_type_format",
-        values("alert_type", *NAMES),
-        values("alert_type", *NO_NAMES),
-    ),
-    Case(
-        "alerts",
-        "alerts_conditions_object",
-        values("conditions", {}, {"min_value_eth": "100"}),
-        values("conditions", *NO_OBJECTS),
-    ),
-    Case(
         "market_data",
         "market_data_exchange_length",
         values("exchange", "x" * 50),
@@ -220,12 +208,6 @@ CASES = [
         values("id", OTHER_ACCOUNT),
         values("id", NO_ACCOUNT),
     ),
-    Case(
-        "alerts",
-        "alerts_user_id_fkey",
-        values("user_id", ACCOUNT, OTHER_ACCOUNT),
-        values("user_id", NO_ACCOUNT),
-    ),
     *(
         Case(
             table,
@@ -236,7 +218,6 @@ CASES = [
         for table, different in (
             ("liquidity_zones", {"symbol": "BTC/USD"}),
             ("smc_patterns", {"symbol": "BTC/USD"}),
-            ("alerts", {"alert_type": "whale_transfer"}),
         )
     ),
 ]

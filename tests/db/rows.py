@@ -10,6 +10,7 @@ OTHER_HASH = "0x" + "cd" * 32
 ADDRESS = "0x" + "12" * 20
 ACCOUNT = "11111111-1111-4111-8111-111111111111"
 OTHER_ACCOUNT = "22222222-2222-4222-8222-222222222222"
+ALERT = "44444444-4444-4444-8444-444444444444"
 TIME = "2026-11-15T12:00:00Z"
 
 VALID: dict[str, dict[str, Any]] = {
@@ -81,15 +82,29 @@ VALID: dict[str, dict[str, Any]] = {
         "reason": "not JSON",
     },
     "users": {"id": ACCOUNT},
-    "alerts": {"user_id": ACCOUNT, "alert_type": "whale_transfer", "conditions": {"a": 1}},
+    "alerts": {
+        "user_id": ACCOUNT,
+        "alert_type": "large_transfer",
+        "conditions": {"min_value_eth": 100},
+    },
+    "alert_events": {
+        "alert_id": ALERT,
+        "user_id": ACCOUNT,
+        "chain_id": 1,
+        "block_number": 16_000_005,
+        "block_hash": OTHER_HASH,
+        "transaction_hash": HASH,
+        "trace_path": "",
+    },
 }
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Make what rows refer to: two accounts and a month of market_data."""
+    """Make what rows refer to: two accounts, an alert of the first, a month of market_data."""
     await connection.executemany(
         "INSERT INTO auth.users (id) VALUES ($1)", [(ACCOUNT,), (OTHER_ACCOUNT,)]
     )
+    await insert(connection, "alerts", id=ALERT)
     await connection.execute(
         "SELECT public.ensure_market_data_months($1::TEXT::TIMESTAMPTZ, $1::TEXT::TIMESTAMPTZ)",
         TIME,

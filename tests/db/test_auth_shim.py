@@ -169,7 +169,8 @@ async def test_on_supabase_users_work_on_their_rows(
                 "SELECT set_config('request.jwt.claims', $1, TRUE)", claims_of(ACCOUNT)
             )
             await connection.execute(
-                "INSERT INTO public.alerts (alert_type, conditions) VALUES ('whale_transfer', '{}')"
+                "INSERT INTO public.alerts (alert_type, conditions)"
+                " VALUES ('large_transfer', '{\"min_value_eth\": 1}')"
             )
             assert await connection.fetchval("SELECT user_id::TEXT FROM public.alerts") == ACCOUNT
         await connection.execute("DELETE FROM auth.users")

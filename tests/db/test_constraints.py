@@ -5,13 +5,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.db import chain_cases, market_cases
+from tests.db import alert_cases, chain_cases, market_cases
 from tests.db.constraint_cases import Case
 from tests.db.rows import ACCOUNT, insert, prepare
 
 pytestmark = pytest.mark.versions
 
-CASES = [*chain_cases.CASES, *market_cases.CASES]
+CASES = [*chain_cases.CASES, *market_cases.CASES, *alert_cases.CASES]
 
 
 async def try_insert(
@@ -35,7 +35,8 @@ async def test_constraint(rolled_back: asyncpg.Connection, case: Case) -> None:
     if case.is_key:
         surrogate = {"id": ACCOUNT} if case.constraint == f"{case.table}_pkey" else {}
         has_id = case.table not in ("blocks", "ingest_claims", "ingest_cursors", "market_data")
-        await insert(rolled_back, case.table, **(surrogate if has_id else {}))
+        present = alert_cases.PRESENT.get(case.constraint, {})
+        await insert(rolled_back, case.table, **(surrogate if has_id else {}), **present)
     for changed in case.accepted:
         assert await try_insert(rolled_back, case.table, changed) is None, changed
     refused = {case.constraint}

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.versions
 
 ALL = "DELETE INSERT SELECT UPDATE"
 CHAIN_AND_MARKET = ("whale_transactions", "liquidity_zones", "smc_patterns", "market_data")
+WRITTEN_TOO = ("blocks", "ingest_cursors", "dead_letters", "alert_events", "ingest_claims")
 VIEWS = (
     "whale_transfers",
     "whale_net_flows",
@@ -26,8 +27,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "public.whale_score(numeric,boolean)": "EXECUTE",
         "public.candle_length(text)": "EXECUTE",
         **{f"public.{table}": ALL for table in CHAIN_AND_MARKET},
-        **{f"public.{table}": ALL for table in ("blocks", "ingest_cursors", "dead_letters")},
-        "public.ingest_claims": ALL,
+        **{f"public.{table}": ALL for table in WRITTEN_TOO},
         **{f"public.{table}": "SELECT" for table in ("users", "alerts", *VIEWS)},
     },
     "whaledb_reader": {
@@ -51,6 +51,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "public.alerts.conditions": "INSERT UPDATE",
         "public.alerts.enabled": "INSERT UPDATE",
         "public.alerts.updated_at": "UPDATE",
+        "public.alert_events": "SELECT",
     },
     "anon": {"schema auth": "USAGE"},
     "service_role": {"schema auth": "USAGE"},

@@ -93,7 +93,7 @@ async def test_down_works_with_rows_and_partitions(empty_database: ConnectionTar
         await connection.execute(
             "WITH account AS (INSERT INTO auth.users (id) VALUES (gen_random_uuid()) RETURNING id)"
             " INSERT INTO public.alerts (user_id, alert_type, conditions)"
-            " SELECT id, 'whale_transfer', '{}' FROM account"
+            " SELECT id, 'large_transfer', '{\"min_value_eth\": 1}' FROM account"
         )
     finally:
         await connection.close()

@@ -5,11 +5,12 @@ import pytest
 
 from tests.db.constraint_cases import NO_ACCOUNT
 from tests.db.identities import as_role, claims_of
-from tests.db.rows import ACCOUNT, OTHER_ACCOUNT, VALID, insert, prepare
+from tests.db.rows import ACCOUNT, ALERT, OTHER_ACCOUNT, VALID, insert, prepare
 
 pytestmark = pytest.mark.versions
 
 OWN_ALERT = "(( SELECT auth.uid() AS uid) = user_id)"
+OTHER_ALERT = "55555555-5555-4555-8555-555555555555"
 OWN_PROFILE = "(( SELECT auth.uid() AS uid) = id)"
 
 CHAIN_AND_MARKET = {
@@ -23,6 +24,7 @@ WRITTEN = READ | {
     "ingest_claims": "claims",
     "ingest_cursors": "cursors",
     "dead_letters": "dead letters",
+    "alert_events": "alert events",
 }
 
 # (table, policy, command, role, USING, WITH CHECK)
@@ -43,6 +45,14 @@ POLICIES: set[Policy] = {
     ),
     ("users", "Workers can view profiles", "SELECT", "whaledb_worker", "true", None),
     ("alerts", "Workers can view alerts", "SELECT", "whaledb_worker", "true", None),
+    (
+        "alert_events",
+        "Users can view their own alert events",
+        "SELECT",
+        "authenticated",
+        OWN_ALERT,
+        None,
+    ),
     *(
         (table, f"Users can {verb} their own {what}", command, "authenticated", using, check)
         for table, what, own in (
@@ -108,11 +118,12 @@ async def test_nothing_is_forced_on_the_owner(rolled_back: asyncpg.Connection) -
 
 
 async def give_alerts(connection: asyncpg.Connection) -> None:
-    """One alert and one profile for each of two accounts."""
+    """One alert, one event of it and one profile for each of two accounts."""
     await prepare(connection)
-    for account in (ACCOUNT, OTHER_ACCOUNT):
-        await insert(connection, "alerts", user_id=account, alert_type="whale_transfer")
+    await insert(connection, "alerts", id=OTHER_ALERT, user_id=OTHER_ACCOUNT)
+    for account, alert in ((ACCOUNT, ALERT), (OTHER_ACCOUNT, OTHER_ALERT)):
         await insert(connection, "users", id=account)
+        await insert(connection, "alert_events", alert_id=alert, user_id=account)
 
 
 async def test_one_sees_own_alerts_only(rolled_back: asyncpg.Connection) -> None:
@@ -120,12 +131,15 @@ async def test_one_sees_own_alerts_only(rolled_back: asyncpg.Connection) -> None
     async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
         owners = await rolled_back.fetch("SELECT user_id::TEXT FROM public.alerts")
         profiles = await rolled_back.fetch("SELECT id::TEXT FROM public.users")
+        events = await rolled_back.fetch("SELECT user_id::TEXT FROM public.alert_events")
     assert [row[0] for row in owners] == [ACCOUNT]
+    assert [row[0] for row in events] == [ACCOUNT]
     assert [row[0] for row in profiles] == [ACCOUNT]
     # The control: without row security the same role sees both.
-    await rolled_back.execute("ALTER TABLE public.alerts DISABLE ROW LEVEL SECURITY")
-    async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
-        assert await rolled_back.fetchval("SELECT count(*) FROM public.alerts") == 2
+    for table in ("alerts", "alert_events"):
+        await rolled_back.execute(f"ALTER TABLE public.{table} DISABLE ROW LEVEL SECURITY")
+        async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
+            assert await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}") == 2
 
 
 @pytest.mark.parametrize(
@@ -152,7 +166,7 @@ async def test_one_cannot_create_for_another(
     await prepare(rolled_back)
     alert = (
         "INSERT INTO public.alerts (user_id, alert_type, conditions)"
-        " VALUES ($1::TEXT::UUID, 'whale_transfer', '{}')"
+        " VALUES ($1::TEXT::UUID, 'large_transfer', '{\"min_value_eth\": 1}')"
     )
     profile = "INSERT INTO public.users (id) VALUES ($1::TEXT::UUID)"
     for statement in (alert, profile):
@@ -168,7 +182,7 @@ async def test_one_creates_for_oneself_by_default(rolled_back: asyncpg.Connectio
     async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
         owner = await rolled_back.fetchval(
             "INSERT INTO public.alerts (alert_type, conditions)"
-            " VALUES ('whale_transfer', '{}') RETURNING user_id::TEXT"
+            " VALUES ('large_transfer', '{\"min_value_eth\": 1}') RETURNING user_id::TEXT"
         )
     assert owner == ACCOUNT
 
@@ -184,12 +198,16 @@ async def test_one_creates_for_oneself_by_default(rolled_back: asyncpg.Connectio
         "TRUNCATE public.alerts",
         "TRUNCATE public.whale_transactions",
         "INSERT INTO public.alerts (id, alert_type, conditions)"
-        " VALUES (gen_random_uuid(), 'whale_transfer', '{}')",
+        " VALUES (gen_random_uuid(), 'large_transfer', '{\"min_value_eth\": 1}')",
         "SELECT id FROM auth.users",
         "SELECT number FROM public.blocks",
         "SELECT stream FROM public.ingest_cursors",
         "SELECT item FROM public.dead_letters",
         "DELETE FROM public.whale_transactions",
+        "DELETE FROM public.alert_events",
+        "UPDATE public.alert_events SET retracted_at = NULL",
+        f"INSERT INTO public.alert_events (alert_id, user_id, pattern_id)"
+        f" VALUES ('{ALERT}', '{ACCOUNT}', gen_random_uuid())",
         "UPDATE public.whale_transactions SET whale_score = 1",
     ],
 )
@@ -223,8 +241,8 @@ async def test_without_an_account_there_are_no_rows(
 ) -> None:
     await give_alerts(rolled_back)
     async with as_role(rolled_back, "authenticated", claims=claims):
-        assert await rolled_back.fetchval("SELECT count(*) FROM public.alerts") == 0
-        assert await rolled_back.fetchval("SELECT count(*) FROM public.users") == 0
+        for table in ("alerts", "users", "alert_events"):
+            assert await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}") == 0
 
 
 @pytest.mark.parametrize("claims", ["{", "[1", '{"sub": "nobody"}', '{"sub": ""}', '{"sub": 1}'])
@@ -240,6 +258,8 @@ async def test_deleting_an_account_takes_its_rows_along(rolled_back: asyncpg.Con
     await rolled_back.execute("DELETE FROM auth.users WHERE id = $1", ACCOUNT)
     assert await rolled_back.fetch("SELECT user_id::TEXT FROM public.alerts") == [(OTHER_ACCOUNT,)]
     assert await rolled_back.fetch("SELECT id::TEXT FROM public.users") == [(OTHER_ACCOUNT,)]
+    events = await rolled_back.fetch("SELECT user_id::TEXT FROM public.alert_events")
+    assert events == [(OTHER_ACCOUNT,)]
 
 
 async def test_users_see_chain_and_market(rolled_back: asyncpg.Connection) -> None:
@@ -254,6 +274,7 @@ async def test_users_see_chain_and_market(rolled_back: asyncpg.Connection) -> No
 async def test_a_worker_writes_and_reads_what_it_needs(rolled_back: asyncpg.Connection) -> None:
     await give_alerts(rolled_back)
     async with as_role(rolled_back, "whaledb_worker"):
+        await rolled_back.execute("DELETE FROM public.alert_events")
         for table in WRITTEN:
             await insert(rolled_back, table)
             assert await rolled_back.execute(f"UPDATE public.{table} SET {touch(table)}") == (
@@ -296,7 +317,14 @@ async def test_a_reader_reads(rolled_back: asyncpg.Connection) -> None:
         for table in READ:
             assert await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}") == 1
         assert await rolled_back.fetchval("SELECT count(*) FROM dbmate.schema_migrations") > 0
-    for table in ("alerts", "users", "dead_letters", "ingest_claims", "ingest_cursors"):
+    for table in (
+        "alerts",
+        "alert_events",
+        "users",
+        "dead_letters",
+        "ingest_claims",
+        "ingest_cursors",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with as_role(rolled_back, "whaledb_reader"):
                 await rolled_back.fetchval(f"SELECT count(*) FROM public.{table}")

@@ -44,7 +44,9 @@ async def content(connection: asyncpg.Connection) -> Content:
 
 
 @asynccontextmanager
-async def follower(target: ConnectionTarget, player: Player) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def follower(
+    target: ConnectionTarget, player: Player
+) -> AsyncGenerator[asyncio.subprocess.Process]:
     """`whaledb ingest rpc` on the player, killed when the block ends if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

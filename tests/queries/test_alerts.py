@@ -17,9 +17,13 @@ from whaledb.rows import Alert, AlertWithOwner
 pytestmark = pytest.mark.versions
 
 MANY = 1000
-CONDITIONS: dict[str, Any] = {"min_value_eth": 500, "addresses": ["0xabc"]}
+CONDITIONS: dict[str, Any] = {"min_value_eth": 500, "chain_id": 1}
+ADDRESS: dict[str, Any] = {
+    "alert_type": "address_activity",
+    "conditions": {"address": "0x" + "Ab" * 20},
+}
 PLAIN: dict[str, Any] = {
-    "alert_type": "whale_transfer",
+    "alert_type": "large_transfer",
     "conditions": CONDITIONS,
     "enabled": True,
 }
@@ -49,7 +53,15 @@ async def test_insert_returns_the_row_as_stored(db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"alert_type": "Whale Transfer"}, {"alert_type": ""}, {"conditions": [1]}]
+    "changes",
+    [
+        {"alert_type": "Large Transfer"},
+        {"alert_type": ""},
+        {"conditions": [1]},
+        {"conditions": {}},
+        {"conditions": {"min_value_eth": 500, "address": "0x" + "ab" * 20}},
+        {"alert_type": "address_activity"},
+    ],
 )
 async def test_bounds_are_refused(db: Database, changes: dict[str, Any]) -> None:
     row = await stored(db)
@@ -79,7 +91,8 @@ async def test_merge_says_whether_it_added_changed_or_found(db: Database) -> Non
     row = await alerts.get(db, id=chosen)
     assert row is not None
     assert row.updated_at == LONG_AGO
-    for changes in ({"alert_type": "depth"}, {"conditions": {}}, {"enabled": False}):
+    other: dict[str, Any] = {"conditions": {"min_value_eth": 1}}
+    for changes in (ADDRESS, PLAIN | other, {"enabled": False}):
         await age(db, "alerts")
         assert await alerts.merge(db, **(mine | changes)) is False
         changed = await again(db, row)
@@ -125,7 +138,10 @@ async def test_a_user_sees_and_writes_the_own_alerts_only(db: Database) -> None:
         assert await alerts.get(tx, id=foreign.id) is None
         assert await alerts.list_by_user(tx, user_id=BOB, max_rows=MANY) == []
         assert await alerts.list_enabled(tx, max_rows=MANY) == [row]
-        assert await alerts.update(tx, id=row.id, **(PLAIN | {"conditions": {}})) == 1
+        assert (
+            await alerts.update(tx, id=row.id, **(PLAIN | {"conditions": {"min_value_eth": 7}}))
+            == 1
+        )
         assert await alerts.update_enabled(tx, id=foreign.id, enabled=False) == 0
         assert await alerts.delete(tx, id=foreign.id) == 0
         assert await refused(tx, user_id=BOB) == "42501"
@@ -198,8 +214,8 @@ async def test_an_enabled_alert_comes_with_its_owner(db: Database) -> None:
 async def test_an_update_changes_its_row_alone_and_only_once(db: Database) -> None:
     row, other = await stored(db), await stored(db)
     for update, changes in (
-        (alerts.update, PLAIN | {"alert_type": "depth"}),
-        (alerts.update, PLAIN | {"conditions": {"price": 1}}),
+        (alerts.update, PLAIN | ADDRESS),
+        (alerts.update, PLAIN | {"conditions": {"min_value_eth": 1}}),
         (alerts.update, PLAIN | {"enabled": False}),
         (alerts.update_enabled, {"enabled": True}),
     ):

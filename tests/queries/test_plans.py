@@ -64,11 +64,37 @@ INSERT INTO public.market_data (
     exchange, symbol, interval, open_time, open, high, low, close, volume
 )
 SELECT 'e', 's' || s, '1h', '2026-01-01Z'::TIMESTAMPTZ + n * INTERVAL '1 h', 1, 1, 1, 1, 1
-FROM generate_series(0, 8000) AS n, generate_series(1, 4) AS s;
+FROM generate_series(0, 8759) AS n, generate_series(1, 4) AS s;
 INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, 2000);
 INSERT INTO public.users (id) SELECT id FROM auth.users;
 INSERT INTO public.alerts (user_id, alert_type, conditions)
-SELECT id, 'whale', '{}' FROM auth.users, generate_series(1, 5);
+SELECT
+    u.id,
+    (ARRAY['large_transfer', 'address_activity', 'price_level', 'pattern'])[k.kind],
+    CASE k.kind
+        WHEN 1 THEN jsonb_build_object('min_value_eth', 1 + u.n)
+        WHEN 2 THEN jsonb_build_object(
+            'address', '0x' || left(encode(sha256(int8send(u.n % 997)), 'hex'), 40)
+        )
+        WHEN 3 THEN jsonb_build_object(
+            'exchange', 'e', 'symbol', 's' || u.n % 20, 'interval', '1h',
+            'direction', (ARRAY['above', 'below'])[1 + u.n % 2], 'price', u.n
+        )
+        ELSE jsonb_build_object('symbol', 's' || u.n % 20)
+    END
+FROM
+    (SELECT id, row_number() OVER (ORDER BY id) AS n FROM auth.users) AS u,
+    generate_series(1, 4) AS k (kind),
+    generate_series(1, 3);
+INSERT INTO public.alert_events (
+    alert_id, user_id, chain_id, block_number, block_hash, transaction_hash, trace_path, fired_at,
+    updated_at
+)
+SELECT
+    a.id, a.user_id, 1, a.n, '0x' || encode(sha256(int8send(a.n)), 'hex'),
+    '0x' || encode(sha256(int8send(a.n)), 'hex'), '', now() - a.n * INTERVAL '1 s',
+    now() - a.n * INTERVAL '1 s'
+FROM (SELECT id, user_id, row_number() OVER (ORDER BY id) % 5000 AS n FROM public.alerts) AS a;
 ANALYZE;
 """
 # The plan of a partitioned table leaves out the months that these exclude.

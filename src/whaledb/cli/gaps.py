@@ -18,10 +18,10 @@ from typedsql.cli.invocation import (
 from typedsql.cli.output import count, show, write_rows
 from whaledb.cli.times import time_of
 from whaledb.project import PROJECT
-from whaledb.rows import CandleGap, MissingBlocks
 
 if TYPE_CHECKING:
     from typedsql.database import Database
+    from whaledb.rows import CandleGap, MissingBlocks
 
 MAX_RANGES: Final = 1_000
 """Ranges of either kind that are told at once."""
@@ -35,9 +35,9 @@ class Gaps(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int
     first_number: int | None
     last_number: int | None
-    blocks: Sequence[MissingBlocks]
+    blocks: "Sequence[MissingBlocks]"
     more_blocks: bool
-    candles: Sequence[CandleGap]
+    candles: "Sequence[CandleGap]"
     more_candles: bool
 
 

@@ -85,9 +85,7 @@ def rpc(
     batch_blocks: BatchOption = 20,
     poll_interval: Annotated[
         float,
-        typer.Option(
-            "--poll-interval", metavar="S", help="Seconds between two looks at the head."
-        ),
+        typer.Option("--poll-interval", metavar="S", help="Seconds between two looks at the head."),
     ] = 2.0,
     finalised_depth: Annotated[
         int | None,
@@ -191,9 +189,7 @@ def backfill(
     ] = None,
     max_blocks: Annotated[
         int | None,
-        typer.Option(
-            "--max-blocks", metavar="N", help="Fill so many and end.", show_default=False
-        ),
+        typer.Option("--max-blocks", metavar="N", help="Fill so many and end.", show_default=False),
     ] = None,
     min_value_eth: MinValueOption = "100",
     traces: TracesOption = False,

@@ -11,6 +11,8 @@ import msgspec
 from typedsql.database import Database
 from typedsql.errors import Error
 from whaledb import rows
+from whaledb.alerting import to_document, type_of
+from whaledb.documents import LargeTransfer
 from whaledb.ingest import IngestSummary
 from whaledb.queries import alerts, blocks, users, whale_transactions
 
@@ -22,7 +24,6 @@ ALERTS_SHOWN: Final = 100
 OWNER: Final = UUID("ada00000-0000-4000-8000-000000000001")
 STRANGER: Final = UUID("b0b00000-0000-4000-8000-000000000002")
 ALERT: Final = UUID("a1e27000-0000-4000-8000-000000000001")
-ALERT_TYPE: Final = "whale_transfer"
 ALERT_MIN_VALUE_ETH: Final = 5_000
 
 _FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,12 +163,13 @@ async def show_alert_to_both(
         async with db.transaction() as tx:
             for account in (OWNER, STRANGER):
                 await users.merge_account(tx, id=account)
+            conditions = LargeTransfer(min_value_eth=Decimal(ALERT_MIN_VALUE_ETH))
             await alerts.merge(
                 tx,
                 id=ALERT,
                 user_id=OWNER,
-                alert_type=ALERT_TYPE,
-                conditions={"min_value_eth": ALERT_MIN_VALUE_ETH},
+                alert_type=type_of(conditions),
+                conditions=to_document(conditions),
                 enabled=True,
             )
         seen = [await _seen_by(db, account) for account in (OWNER, STRANGER)]

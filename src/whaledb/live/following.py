@@ -37,8 +37,8 @@ from whaledb.ingest.finality import raise_finality
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
 from whaledb.queries import blocks, ingest_cursors
-from whaledb.rpc import BlockReference, ChainMoved, Node
 from whaledb.rows import IngestCursor
+from whaledb.rpc import BlockReference, ChainMoved, Node
 
 DEFAULT_STREAM: Final = "live"
 DEFAULT_BATCH_BLOCKS: Final = 20
@@ -172,7 +172,6 @@ def check_options(options: FollowOptions) -> None:
         raise ConfigurationError("the depth at which blocks count as finalised has to be 1 or more")
     if not options.give_up_after_s >= 0:
         raise ConfigurationError("the seconds to wait for a node have to be 0 or more")
-
 
 
 class _Follower:
@@ -353,9 +352,7 @@ class _Follower:
         if deep is not None:
             await self._raise(deep.number, deep.hash, "finalised")
 
-    async def _raise(
-        self, number: int, hash: str, finality: Literal["safe", "finalised"]
-    ) -> None:
+    async def _raise(self, number: int, hash: str, finality: Literal["safe", "finalised"]) -> None:
         await raise_finality(
             self._db, chain_id=self._chain_id, number=number, hash=hash, finality=finality
         )
@@ -457,7 +454,9 @@ class _Patience:
 class _Heads:
     """Waits for the node's next head, for the end, or for the loss of the stream."""
 
-    def __init__(self, heads: AsyncGenerator[None, None], stop: asyncio.Event, claim: Claim) -> None:
+    def __init__(
+        self, heads: AsyncGenerator[None, None], stop: asyncio.Event, claim: Claim
+    ) -> None:
         self._heads = heads
         self._stop = asyncio.ensure_future(stop.wait())
         self._lost = asyncio.ensure_future(claim.wait_lost())
@@ -479,9 +478,7 @@ class _Heads:
         await self._first_of(asyncio.ensure_future(asyncio.sleep(delay_s)))
 
     async def _first_of(self, other: asyncio.Future[None]) -> None:
-        await asyncio.wait(
-            (self._stop, self._lost, other), return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait((self._stop, self._lost, other), return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         waiting = [self._stop, self._lost, *([] if self._wake is None else [self._wake])]

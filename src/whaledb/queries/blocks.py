@@ -12,7 +12,7 @@ from typedsql.query import Affected, ExactlyOneValue, Executor, Many, One, RowSt
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import Block, BlockFinality, DisplacedBlock
+from whaledb.rows import Block, BlockFinality, DisplacedBlock, MissingBlocks
 
 _STATEMENTS = QueryFile(PROJECT, "blocks")
 _VARIANTS = QueryFile(PROJECT, "blocks", variants=True)
@@ -224,6 +224,15 @@ _delete: Affected = Affected(
         columns=(),
         nullable=(),
     ),
+)
+_list_missing_ranges: Many[MissingBlocks] = Many(
+    _STATEMENTS.bind(
+        "list_missing_ranges",
+        digest="fb1466f1555a70a0",
+        columns=(("first_number", "int8"), ("last_number", "int8"), ("block_count", "int8")),
+        nullable=(),
+    ),
+    MissingBlocks,
 )
 
 
@@ -581,3 +590,20 @@ async def delete(
     Index: blocks_pkey.
     """
     return await _delete.run(db, hash, chain_id)
+
+
+async def list_missing_ranges(
+    db: Executor,
+    *,
+    chain_id: int,
+    first_number: int,
+    last_number: int,
+    max_rows: int,
+) -> list[MissingBlocks]:
+    """The ranges of numbers from first_number to last_number at which a chain has no canonical
+    block, lowest first; both ends of each are missing. Where nothing is stored at all that is
+    the whole range. Continue from the last last_number plus one.
+    Index: idx_blocks_canonical_number; it reads the numbers of the blocks in between, up to
+    the last range that it returns.
+    """
+    return await _list_missing_ranges.run(db, last_number, first_number, chain_id, max_rows)

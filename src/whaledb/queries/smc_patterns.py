@@ -50,6 +50,7 @@ _SMCPATTERN_COLUMNS = (
     ("updated_at", "timestamptz"),
 )
 _MERGED_PATTERN_COLUMNS = (
+    ("id", "uuid"),
     ("pattern_type", "text"),
     ("detected_at", "timestamptz"),
     ("price_level", "numeric"),
@@ -77,7 +78,7 @@ _merge: Value[bool] = Value(
 _merge_batch: Many[MergedPattern] = Many(
     _STATEMENTS.bind(
         "merge_batch",
-        digest="b0d15d868ce7c23b",
+        digest="75ce012e5b1759e4",
         columns=_MERGED_PATTERN_COLUMNS,
         nullable=(),
     ),
