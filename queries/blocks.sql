@@ -111,6 +111,30 @@ WHERE
     AND t.number = :number
     AND t.canonical;
 
+-- name: get_earliest(chain_id)^
+-- The canonical block with the lowest number.
+-- Index: idx_blocks_canonical_number.
+SELECT
+    t.hash,
+    t.chain_id,
+    t.number,
+    t.parent_hash,
+    t.block_timestamp,
+    t.canonical,
+    t.orphaned_at,
+    t.finality,
+    t.min_value_eth,
+    t.complete,
+    t.created_at,
+    t.updated_at,
+    t.traced
+FROM public.blocks AS t
+WHERE
+    t.chain_id = :chain_id
+    AND t.canonical
+ORDER BY t.number ASC
+LIMIT 1;
+
 -- name: get_latest(chain_id)^
 -- The canonical block with the highest number.
 -- Index: idx_blocks_canonical_number, backwards.

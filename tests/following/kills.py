@@ -105,7 +105,7 @@ async def killed(
             wanted = min(heads - 2, round((kill + rng.random()) * (heads - 2) / kills))
             async with asyncio.timeout(STEP_LIMIT_S), follower(target, player) as process:
                 turning = asyncio.create_task(play(connection, player))
-                while player.position < wanted:
+                while player.position < wanted:  # noqa: ASYNC110 - another process has no Event
                     await asyncio.sleep(POLL_INTERVAL_S)
                 await asyncio.sleep(rng.uniform(0, MAX_MOMENT_S))
                 process.kill()

@@ -47,22 +47,22 @@ async def test_the_recorded_chain_ends_as_expected(
 
     final = player.tape.chain(player.head)
     stored = await chain(db)
-    assert [(n, hash) for n, hash, canonical in stored if canonical] == [
+    assert [(n, key) for n, key, canonical in stored if canonical] == [
         (number, block["hash"]) for number, block in sorted(final.items())
     ]
     assert len(final) == expected["canonical_blocks"]
     assert (min(final), max(final)) == (expected["canonical_low"], expected["canonical_tip"])
-    assert [(n, hash) for n, hash, canonical in stored if not canonical] == [
+    assert [(n, key) for n, key, canonical in stored if not canonical] == [
         (block["number"], block["hash"]) for block in orphaned
     ]
 
     rows = await fetch(db, "SELECT hash, block_hash, orphaned_at IS NULL FROM whale_transactions")
     in_chain = {(t["hash"], b["hash"]) for b in final.values() for t in b["transactions"]}
-    assert {(hash, block) for hash, block, canonical in rows if canonical} == in_chain
+    assert {(key, block) for key, block, canonical in rows if canonical} == in_chain
     assert len(in_chain) == expected["canonical_txs"]
     lost = [block for _, block, canonical in rows if not canonical]
     assert sorted(lost) == sorted(b["hash"] for b in orphaned for _ in range(b["txs"]))
-    reincluded = {hash for hash, _, canonical in rows if not canonical} & {h for h, _ in in_chain}
+    reincluded = {key for key, _, canonical in rows if not canonical} & {h for h, _ in in_chain}
     assert len(reincluded) == expected["orphan_txs_reincluded"]
     large = "SELECT count(*) FROM whale_transfers WHERE value_eth >= 100"
     assert await value(db, large) == expected["canonical_ge_100_native"]

@@ -129,20 +129,17 @@ async def _find(
     max_ranges: int,
 ) -> Gaps:
     """Asks for one range more than is listed, which tells whether there are more."""
-    from whaledb.ingest.quantities import LARGEST_BIGINT
     from whaledb.queries import blocks, market_data
     from whaledb.store.pricing import FIRST_TIME, LAST_TIME
 
-    lowest = await blocks.list_canonical_range(
-        db, chain_id=chain_id, first_number=0, last_number=LARGEST_BIGINT, max_rows=1
-    )
+    lowest = await blocks.get_earliest(db, chain_id=chain_id)
     highest = await blocks.get_latest(db, chain_id=chain_id)
     missing: list[MissingBlocks] = []
     if lowest and highest:
         missing = await blocks.list_missing_ranges(
             db,
             chain_id=chain_id,
-            first_number=lowest[0].number,
+            first_number=lowest.number,
             last_number=highest.number,
             max_rows=max_ranges + 1,
         )
@@ -156,7 +153,7 @@ async def _find(
     )
     return Gaps(
         chain_id=chain_id,
-        first_number=lowest[0].number if lowest else None,
+        first_number=lowest.number if lowest else None,
         last_number=highest.number if highest else None,
         blocks=missing[:max_ranges],
         more_blocks=len(missing) > max_ranges,

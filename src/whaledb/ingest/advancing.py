@@ -61,6 +61,7 @@ class Advanced(msgspec.Struct, frozen=True):
     stored: tuple[Stored, ...]
     orphaned: tuple[BlockKey, ...]
     revived: tuple[BlockKey, ...]
+    alerts_fired: int
 
 
 class ChainWriter:
@@ -129,11 +130,12 @@ class ChainWriter:
             )
             for read in branch
         ]
-        await self._writer.fire_revived(tx, revived)
+        refired = await self._writer.fire_revived(tx, revived)
         await self._move_cursor(tx, branch, cursor, orphaned)
         # The lease counts from here: the transaction may have taken most of the last one.
         await self._claim.renew(tx)
-        return Advanced(tuple(stored), tuple(orphaned), tuple(revived))
+        fired = refired + sum(each.alerts_fired for each in stored)
+        return Advanced(tuple(stored), tuple(orphaned), tuple(revived), fired)
 
     async def _check_ancestor(self, tx: Transaction, branch: Sequence[ReadBlock]) -> None:
         first = branch[0].block

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from whaledb.ingest import decoding
+from whaledb.ingest.reading import BadItem
 from whaledb.ingest.receipts import Receipt, Receipts
 from whaledb.ingest.traces import Traces
 
@@ -17,11 +18,15 @@ _NO_RECEIPT: Final = Receipt(succeeded=None, gas_used=None)
 
 
 class ReadBlock(msgspec.Struct, frozen=True):
-    """A block, and where its receipts and traces are found. `traces` None: none were read."""
+    """A block, and where its receipts and traces are found. `traces` None: none were read.
+
+    `bad` are receipts and traces that cannot be used, where they were read for this block.
+    """
 
     block: decoding.Block
     receipts: Receipts
     traces: Traces | None = None
+    bad: tuple[BadItem, ...] = ()
 
     @property
     def is_traced(self) -> bool:

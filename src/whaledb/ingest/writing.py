@@ -22,10 +22,16 @@ MAX_REVIVED_ROWS: Final = 100_000
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What storing one block did. Rows are transactions and internal transfers."""
+    """What storing one block did.
 
+    `transactions_seen` are all of the block. `transactions_written` and `already_present`
+    are rows: transactions and internal transfers.
+    """
+
+    transactions_seen: int
     transactions_written: int
     already_present: int
+    alerts_fired: int
     dead_letters: tuple[BadItem, ...]
 
 
@@ -100,27 +106,31 @@ class BlockWriter:
         """
         block = read.block
         kept = list_transfers(read, min_value_eth=self._min_value_eth)
-        merged = _Merged([], [], [(bad, None) for bad in block.bad_transactions])
+        beforehand = [*block.bad_transactions, *read.bad]
+        merged = _Merged([], [], [(bad, None) for bad in beforehand])
         if not row_by_row:
             await self._merge_batch(tx, block, kept, orphaned_at, merged)
         else:
             await self._merge_carefully(tx, block, kept, orphaned_at, merged)
-            if not merged.refused:
+            if len(merged.refused) == len(read.bad):
                 await self.merge_block(tx, read, canonical=orphaned_at is None, complete=True)
         if not is_new:
             await self._fail_internal(tx, read, merged)
+        fired = 0
         if self._match_alerts and orphaned_at is None and merged.added:
-            await self._fire(tx, block.number, block.hash, merged.added)
+            fired = await self._fire(tx, block.number, block.hash, merged.added)
         if merged.changed:
             # A row may have been shown as failed just now: what it fired does not stand.
             await self._settle(tx, [BlockKey(block.number, block.hash)])
         for bad, sqlstate in merged.refused:
             await write_dead_letter(tx, source=self.source, bad=bad, sqlstate=sqlstate)
         written = len(merged.added) + len(merged.changed)
-        refused_rows = len(merged.refused) - len(block.bad_transactions)
+        refused_rows = len(merged.refused) - len(beforehand)
         return Stored(
+            transactions_seen=len(block.transactions) + len(block.bad_transactions),
             transactions_written=written,
             already_present=max(0, len(kept) - written - refused_rows),
+            alerts_fired=fired,
             dead_letters=tuple(bad for bad, _ in merged.refused),
         )
 
@@ -170,25 +180,27 @@ class BlockWriter:
             block_hashes=[key.hash for key in keys],
         )
 
-    async def fire_revived(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
-        """Matches alerts with all rows of blocks that are canonical again.
+    async def fire_revived(self, tx: Transaction, keys: Sequence[BlockKey]) -> int:
+        """Matches alerts with all rows of blocks that are canonical again; how many fired.
 
         Some of them may have been stored while their block was an orphan.
         """
+        fired = 0
         if not self._match_alerts:
-            return
+            return fired
         for key in keys:
             found = await whale_transactions.list_by_block(
                 tx, chain_id=self.chain_id, block_number=key.number, max_rows=MAX_REVIVED_ROWS
             )
             if found:
                 moved = [(row.hash, row.trace_path) for row in found]
-                await self._fire(tx, key.number, key.hash, moved)
+                fired += await self._fire(tx, key.number, key.hash, moved)
+        return fired
 
     async def _fire(
         self, tx: Transaction, number: int, block_hash: str, keys: Sequence[tuple[str, str]]
-    ) -> None:
-        await alerting.fire_transfers(
+    ) -> int:
+        return await alerting.fire_transfers(
             tx, chain_id=self.chain_id, block_hash=block_hash, block_number=number, keys=keys
         )
 

@@ -6,13 +6,8 @@ from whaledb.live.backfilling import (
     BackfillSummary,
     backfill,
 )
-from whaledb.live.following import (
-    FollowOptions,
-    FollowProgress,
-    FollowSummary,
-    check_options,
-    follow,
-)
+from whaledb.live.following import follow
+from whaledb.live.outcome import FollowOptions, FollowProgress, FollowSummary, check_options
 
 __all__ = [
     "BackfillOptions",

@@ -17,7 +17,7 @@ from typedsql.errors import ConfigurationError
 from whaledb.ingest.filling import GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.live.fetching import BlockReader, check_chain
-from whaledb.live.following import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
+from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
 from whaledb.queries import blocks
 from whaledb.rpc import ChainMoved, Node
 
@@ -177,14 +177,13 @@ class _Run:
 
     async def _ends(self) -> tuple[int, int]:
         first, last = self._options.first_number, self._options.last_number
-        if first is None or last is None:
-            stored = await blocks.get_bounds(self._db, chain_id=self._chain_id)
-            if stored is None and last is None:
-                return 0, -1
-            if stored is not None:
-                first = stored.lowest_number if first is None else first
-                last = stored.highest_number if last is None else last
-        return first or 0, -1 if last is None else last
+        if first is None:
+            lowest = await blocks.get_earliest(self._db, chain_id=self._chain_id)
+            first = 0 if lowest is None else lowest.number
+        if last is None:
+            highest = await blocks.get_latest(self._db, chain_id=self._chain_id)
+            last = -1 if highest is None else highest.number
+        return first, last
 
     async def fill(self, numbers: range) -> None:
         for move in range(MAX_MOVES + 1):
@@ -199,11 +198,9 @@ class _Run:
             break
         filled = await self._filler.fill(read)
         tally = self._tally
-        for block, stored in zip(found, filled.stored, strict=True):
-            if stored is None:
-                continue
+        for stored in filled.stored:
             tally.blocks += 1
-            tally.transactions_seen += len(block.transactions) + len(block.bad_transactions)
+            tally.transactions_seen += stored.transactions_seen
             tally.transactions_written += stored.transactions_written
             tally.already_present += stored.already_present
             tally.dead_letters += len(stored.dead_letters)
@@ -213,7 +210,10 @@ class _Run:
                     self._on_refused(refused)
         for conflict in filled.conflicts:
             tally.conflicts += 1
-            self._notice(str(conflict))
+            self._notice(
+                f"block {conflict.number} was not stored: it does not link with the stored block"
+                f" {conflict.neighbour}; one of the two is not of the chain"
+            )
         if len(found) < len(numbers):
             tally.missing_at_node += len(numbers) - len(found)
             self._notice(

@@ -84,7 +84,7 @@ class BlockReader:
             self._tell_once("the node has no receipts: whether transfers succeeded stays unknown")
             return receipts, []
         bad = _taken_in(receipts.add, payloads, where=f"block {block.number}, receipts")
-        missing = [hash for hash in wanted if receipts.find(block.hash, hash) is None]
+        missing = [one for one in wanted if receipts.find(block.hash, one) is None]
         if missing and not bad:
             raise NodeUnavailable(
                 f"the node has no receipts yet for {len(missing)} transactions of block"
@@ -92,16 +92,19 @@ class BlockReader:
             )
         return receipts, bad
 
-    async def _block_traces(self, block: Block) -> tuple[Traces, list[BadItem]]:
+    async def _block_traces(self, block: Block) -> tuple[Traces | None, list[BadItem]]:
+        if not self._traces:
+            return None, []
         traces = Traces()
-        if not self._traces or not block.transactions:
+        if not block.transactions:
             return traces, []
         traced = await self._node.traces(block.hash, block.number)
         if traced is None:
             self._tell_once("the node has no traces: internal transfers are not read")
-            return traces, []
-        where = f"block {block.number}, traces"
-        return traces, list(traces.add(Item(where, traced.result), block_hash=block.hash))
+            return None, []
+        item = Item(f"block {block.number}, traces", traced.result)
+        bad = [*traces.add(item, block_hash=block.hash), *traces.finish()]
+        return traces, bad
 
     def _decoded(self, data: bytes, *, where: str) -> Block:
         try:

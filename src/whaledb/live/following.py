@@ -6,19 +6,15 @@ Whatever ends a step early leaves the stored chain as it was, and the next one l
 """
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import (
-    ConfigurationError,
     ConnectionFailed,
     ConnectionLost,
     TimeoutExpired,
@@ -31,22 +27,24 @@ from whaledb.ingest.advancing import (
     NodeBehind,
     ReorganisationRefused,
 )
-from whaledb.ingest.claims import LEASE_S, Claim, claimed
+from whaledb.ingest.claims import Claim, claimed
 from whaledb.ingest.decoding import Block
 from whaledb.ingest.finality import raise_finality
-from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
+from whaledb.ingest.pipeline import RefusedItem
 from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
+from whaledb.live.outcome import (
+    FollowOptions,
+    FollowProgress,
+    FollowSummary,
+    Tally,
+    check_options,
+)
+from whaledb.live.waiting import Heads, Patience
 from whaledb.queries import blocks, ingest_cursors
 from whaledb.rows import IngestCursor
 from whaledb.rpc import BlockReference, ChainMoved, Node
 
-DEFAULT_STREAM: Final = "live"
-DEFAULT_BATCH_BLOCKS: Final = 20
-MAX_BATCH_BLOCKS: Final = 200
-DEFAULT_GIVE_UP_AFTER_S: Final = 600.0
 FINALITY_INTERVAL_S: Final = 12.0
-FIRST_RETRY_DELAY_S: Final = 0.2
-MAX_RETRY_DELAY_S: Final = 15.0
 
 # Nothing of the step was stored, or storing it again changes nothing.
 _WAITED_OUT = (
@@ -57,67 +55,6 @@ _WAITED_OUT = (
     ConnectionFailed,
     TimeoutExpired,
 )
-
-
-class FollowOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to follow, and how.
-
-    `chain_id` refuses a node of another chain; None takes the node's. A new stream begins
-    at `first_number`, None for the node's head; one that has a cursor goes on behind it.
-    Following ends once `last_number` is stored, None for never. Transfers worth at least
-    `min_value_eth` ether are stored. `finalised_depth` is for nodes that do not know
-    finalised blocks: so many blocks below the head count as finalised; None for none.
-    """
-
-    chain_id: int | None = None
-    stream: str = DEFAULT_STREAM
-    first_number: int | None = None
-    last_number: int | None = None
-    min_value_eth: Decimal = DEFAULT_MIN_VALUE_ETH
-    traces: bool = False
-    batch_blocks: int = DEFAULT_BATCH_BLOCKS
-    finalised_depth: int | None = None
-    give_up_after_s: float = DEFAULT_GIVE_UP_AFTER_S
-    lease_s: float = LEASE_S
-
-
-class FollowProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where following stands after a step.
-
-    `lag_blocks` are missing to the node's head; `lag_s` is the age of the last stored block
-    by the clock of this machine, in seconds.
-    """
-
-    head_number: int
-    stored_number: int
-    stored_hash: str
-    lag_blocks: int
-    lag_s: float
-    blocks: int
-    transactions_written: int
-
-
-class FollowSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What following did until it ended.
-
-    `stored_number` is the last block of the stream, None where none was stored yet.
-    `reorganisations` replaced `blocks_orphaned` blocks; `blocks_revived` came back.
-    `waits` were steps that had to be tried again: the node or the database was away.
-    """
-
-    chain_id: int
-    stored_number: int | None
-    blocks: int
-    transactions_seen: int
-    transactions_written: int
-    already_present: int
-    dead_letters: int
-    reorganisations: int
-    blocks_orphaned: int
-    blocks_revived: int
-    alerts_fired: int
-    waits: int
-    seconds: float
 
 
 async def follow(
@@ -159,21 +96,6 @@ async def follow(
     return follower.summary()
 
 
-def check_options(options: FollowOptions) -> None:
-    """Raises ConfigurationError for what can be told before there is a connection."""
-    if not 1 <= options.batch_blocks <= MAX_BATCH_BLOCKS:
-        raise ConfigurationError(f"a batch has to hold from 1 to {MAX_BATCH_BLOCKS} blocks")
-    first, last = options.first_number, options.last_number
-    if (first is not None and first < 0) or (last is not None and last < (first or 0)):
-        raise ConfigurationError(
-            "the first block has to be 0 or higher, and the last no lower than the first"
-        )
-    if options.finalised_depth is not None and options.finalised_depth < 1:
-        raise ConfigurationError("the depth at which blocks count as finalised has to be 1 or more")
-    if not options.give_up_after_s >= 0:
-        raise ConfigurationError("the seconds to wait for a node have to be 0 or more")
-
-
 class _Follower:
     """The counts of one run, and its steps."""
 
@@ -206,12 +128,12 @@ class _Follower:
         self._started_s = time.perf_counter()
         self._finality_asked_s: float | None = None
         self._stored_number: int | None = None
-        self._tally = _Tally()
+        self._tally = Tally()
 
     async def run(self, claim: Claim) -> None:
         writer = ChainWriter(self._db, claim=claim, min_value_eth=self._options.min_value_eth)
-        patience = _Patience(self._options.give_up_after_s)
-        heads = _Heads(self._node.new_heads(), self._stop, claim)
+        patience = Patience(self._options.give_up_after_s)
+        heads = Heads(self._node.new_heads(), self._stop, claim)
         try:
             while not self._stop.is_set():
                 if heads.is_lost:
@@ -362,8 +284,8 @@ class _Follower:
         self._stored_number = tip.number
         tally = self._tally
         tally.blocks += len(branch)
-        for block, stored in zip(branch, advanced.stored, strict=True):
-            tally.transactions_seen += len(block.transactions) + len(block.bad_transactions)
+        for stored in advanced.stored:
+            tally.transactions_seen += stored.transactions_seen
             tally.transactions_written += stored.transactions_written
             tally.already_present += stored.already_present
             tally.dead_letters += len(stored.dead_letters)
@@ -403,91 +325,6 @@ class _Follower:
             seconds=round(time.perf_counter() - self._started_s, 3),
             **msgspec.structs.asdict(self._tally),
         )
-
-
-class _Tally(msgspec.Struct):
-    """What a run counts; its fields are those of `FollowSummary`."""
-
-    blocks: int = 0
-    transactions_seen: int = 0
-    transactions_written: int = 0
-    already_present: int = 0
-    dead_letters: int = 0
-    reorganisations: int = 0
-    blocks_orphaned: int = 0
-    blocks_revived: int = 0
-    alerts_fired: int = 0
-    waits: int = 0
-
-
-class _Patience:
-    """How long failures are waited out: growing delays, up to a limit since the last success."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._since_s: float | None = None
-        self._failures = 0
-        self._told = ""
-
-    def after(self, failure: Exception, notice: Callable[[str], None]) -> float:
-        """The seconds to wait after a failure; raises it once the limit is reached."""
-        now_s = time.monotonic()
-        if self._since_s is None:
-            self._since_s = now_s
-        if now_s - self._since_s >= self._limit_s:
-            raise failure
-        if type(failure).__name__ != self._told:
-            self._told = type(failure).__name__
-            notice(f"waiting: {failure}")
-        delay_s = min(MAX_RETRY_DELAY_S, FIRST_RETRY_DELAY_S * 2**self._failures)
-        self._failures = min(self._failures + 1, 16)
-        left_s = self._since_s + self._limit_s - now_s
-        return min(left_s, delay_s * random.uniform(0.5, 1.0))  # noqa: S311
-
-    def restore(self, notice: Callable[[str], None]) -> None:
-        if self._since_s is None:
-            return
-        notice(f"going on after {time.monotonic() - self._since_s:.1f} s")
-        self._since_s, self._failures, self._told = None, 0, ""
-
-
-class _Heads:
-    """Waits for the node's next head, for the end, or for the loss of the stream."""
-
-    def __init__(
-        self, heads: AsyncGenerator[None, None], stop: asyncio.Event, claim: Claim
-    ) -> None:
-        self._heads = heads
-        self._stop = asyncio.ensure_future(stop.wait())
-        self._lost = asyncio.ensure_future(claim.wait_lost())
-        self._wake: asyncio.Future[None] | None = None
-
-    @property
-    def is_lost(self) -> bool:
-        return self._lost.done()
-
-    async def next(self) -> None:
-        if self._wake is None:
-            self._wake = asyncio.ensure_future(anext(self._heads))
-        await self._first_of(self._wake)
-        if self._wake.done():
-            wake, self._wake = self._wake, None
-            await wake
-
-    async def stopped_within(self, delay_s: float) -> None:
-        await self._first_of(asyncio.ensure_future(asyncio.sleep(delay_s)))
-
-    async def _first_of(self, other: asyncio.Future[None]) -> None:
-        await asyncio.wait((self._stop, self._lost, other), return_when=asyncio.FIRST_COMPLETED)
-
-    async def close(self) -> None:
-        waiting = [self._stop, self._lost, *([] if self._wake is None else [self._wake])]
-        for one in waiting:
-            one.cancel()
-        for one in waiting:
-            with suppress(asyncio.CancelledError, Exception):
-                await one
-        await self._heads.aclose()
 
 
 def _ignore(_: str) -> None:

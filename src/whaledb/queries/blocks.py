@@ -59,6 +59,15 @@ _get_canonical: One[Block] = One(
     ),
     Block,
 )
+_get_earliest: One[Block] = One(
+    _STATEMENTS.bind(
+        "get_earliest",
+        digest="733f9b2755457b37",
+        columns=_BLOCK_COLUMNS,
+        nullable=(),
+    ),
+    Block,
+)
 _get_latest: One[Block] = One(
     _STATEMENTS.bind(
         "get_latest",
@@ -297,6 +306,17 @@ async def get_canonical(
     Index: idx_blocks_canonical_number.
     """
     return await _get_canonical.run(db, chain_id, number)
+
+
+async def get_earliest(
+    db: Executor,
+    *,
+    chain_id: int,
+) -> Block | None:
+    """The canonical block with the lowest number.
+    Index: idx_blocks_canonical_number.
+    """
+    return await _get_earliest.run(db, chain_id)
 
 
 async def get_latest(

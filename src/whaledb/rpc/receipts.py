@@ -16,6 +16,8 @@ MAX_RECEIPT_REQUESTS: Final = 8
 _MISSING_CODES: Final = frozenset({-32601, -32004})
 
 Way = Literal["by hash", "by number", "one by one", "none"]
+# The best first.
+_WAYS: Final[tuple[Way, ...]] = ("by hash", "by number", "one by one", "none")
 
 
 class ReceiptRequests:
@@ -45,6 +47,10 @@ class ReceiptRequests:
             return None
         return [known[wanted_hash] for wanted_hash in wanted if wanted_hash in known]
 
+    def _turn_to(self, way: Way) -> None:
+        """Never back: blocks are asked for together, and one may have found more missing."""
+        self._way = max(self._way, way, key=_WAYS.index)
+
     async def _of_block(self, block_hash: str, number: int, *, by: str) -> dict[str, bytes]:
         """All receipts of a block, by transaction; none where the node cannot be asked so."""
 
@@ -63,9 +69,9 @@ class ReceiptRequests:
         except NodeRefused as refusal:
             # Some nodes take a height only.
             if refusal.code == INVALID_PARAMETERS_CODE and by == block_hash:
-                self._way = "by number"
+                self._turn_to("by number")
             elif refusal.code in _MISSING_CODES:
-                self._way = "one by one"
+                self._turn_to("one by one")
             else:
                 raise
             return {}
@@ -91,9 +97,9 @@ class ReceiptRequests:
         try:
             receipts = await each(ask, hashes, at_once=MAX_RECEIPT_REQUESTS)
         except NodeRefused as refusal:
-            if refusal.code not in _MISSING_CODES or self._way != "one by one":
+            if refusal.code not in _MISSING_CODES or self._way not in ("one by one", "none"):
                 raise
-            self._way = "none"
+            self._turn_to("none")
             return {}
         found = [receipt for receipt in receipts if receipt is not None]
         if not all(is_its for _, is_its in found):
