@@ -1,5 +1,6 @@
 """The questions, over HTTP and over a websocket, to a node that answers well."""
 
+import asyncio
 import json
 
 import pytest
@@ -46,6 +47,11 @@ async def test_many_blocks_come_in_order_and_a_few_at_a_time(node: Node, fake: F
     assert 1 < fake.most_at_once <= MAX_REQUESTS_IN_FLIGHT
     with pytest.raises(ValueError, match=str(MAX_BLOCKS_PER_CALL)):
         await node.blocks(range(MAX_BLOCKS_PER_CALL + 1))
+
+
+async def test_questions_asked_together_wait_for_each_other(node: Node, fake: FakeNode) -> None:
+    assert await asyncio.gather(*(node.chain_id() for _ in range(40))) == [137] * 40
+    assert 1 < fake.most_at_once <= MAX_REQUESTS_IN_FLIGHT
 
 
 async def test_one_block_that_fails_fails_the_call(node: Node, fake: FakeNode) -> None:
