@@ -406,10 +406,15 @@ def test_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         add(Traces(), [*parity("a", 1), *parity("b", 1), *parity("c", 1)])
     with pytest.raises(SourceRefused, match="more than 8 transactions"):
         add(Traces(), [geth("a"), geth("b"), geth("c")])
+    for call in (Node(wei=1), Node(failure=REVERTED), Node(failure=NO_BALANCE)):
+        one_by_one = Traces()
+        with pytest.raises(SourceRefused, match="more than 8 transactions"):
+            for trace in parity("a", 1, Node(calls=(call,) * 20), everything=True):
+                add(one_by_one, trace)
+    # What moved nothing and did not fail is not held.
     one_by_one = Traces()
-    with pytest.raises(SourceRefused, match="more than 8 transactions"):
-        for trace in parity("a", 1, Node(calls=(Node(wei=1),) * 20)):
-            add(one_by_one, trace)
+    for trace in parity("a", 1, Node(calls=(Node(),) * 20)):
+        assert add(one_by_one, trace) == []
 
 
 @pytest.mark.parametrize("name", ["11931272", "12412732"])

@@ -109,12 +109,14 @@ class CallTree:
         self._has_top_level = False
         self._moves: dict[Path, Move] = {}
         self._failed: set[Path] = set()
+        # Positions among the calls of one that Parity does not number.
         self._uncounted: defaultdict[Path, list[int]] = defaultdict(list)
+        self._uncounted_calls = 0
 
     def __len__(self) -> int:
         """How many calls it holds on to."""
         held = len(self._outstanding) + len(self._moves)
-        return held + len(self._failed) + len(self._uncounted)
+        return held + len(self._failed) + self._uncounted_calls
 
     def add(self, call: Call) -> None:
         """Takes in one call.
@@ -136,6 +138,7 @@ class CallTree:
         self._expect(call.path[:-1], -1)
         if not call.counted:
             self._uncounted[call.path[:-1]].append(call.path[-1])
+            self._uncounted_calls += 1
         elif call.move is not None and not call.failed:
             self._moves[call.path] = call.move
 

@@ -34,8 +34,9 @@ class IngestSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What one run did.
 
     `blocks` were read and stored, or found stored. `transactions_seen` are all their
-    transactions; of those worth at least the threshold, `transactions_written` were added
-    or changed and `already_present` were there unchanged. `dead_letters` are the bad items
+    transactions; of those and the transfers within them that are worth at least the
+    threshold, `transactions_written` were added or changed and `already_present` were there
+    unchanged. `dead_letters` are the bad items
     of this run, whether an earlier one met them too or not.
     """
 
