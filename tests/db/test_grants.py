@@ -17,6 +17,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "schema dbmate": "USAGE",
         "dbmate.schema_migrations": "SELECT",
         f"public.{MONTHS}": "EXECUTE",
+        "public.whale_score(numeric,boolean)": "EXECUTE",
         **{f"public.{table}": ALL for table in CHAIN_AND_MARKET},
         **{f"public.{table}": ALL for table in ("blocks", "ingest_cursors", "dead_letters")},
         "public.ingest_claims": ALL,
