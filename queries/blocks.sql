@@ -377,7 +377,8 @@ LIMIT 10000;
 -- those above after_number up to last_number, the one right above the branch's tip unless it
 -- is the tip's child, and what descends from any of these above. The branch's own blocks,
 -- kept_hashes (lower case), stay. At most max_rows, and then not always the lowest.
--- Index: idx_blocks_canonical_number.
+-- Index: idx_blocks_canonical_number, once more for each block that descends; LIMIT 1, as at
+-- most one is canonical, keeps the planner from reading all blocks for a join instead.
 WITH RECURSIVE displaced AS (
     SELECT
         t.number,
@@ -407,12 +408,21 @@ WITH RECURSIVE displaced AS (
         c.hash,
         c.finality
     FROM displaced AS d
-    INNER JOIN public.blocks AS c ON d.hash = c.parent_hash
-    WHERE
-        c.chain_id = :chain_id
-        AND c.number = d.number + 1
-        AND c.canonical
-        AND c.hash <> all(CAST(:kept_hashes AS TEXT[]))
+    CROSS JOIN LATERAL (
+        SELECT
+            u.number,
+            u.hash,
+            u.finality
+        FROM public.blocks AS u
+        WHERE
+            u.chain_id = :chain_id
+            AND u.number = d.number + 1
+            AND u.canonical
+            AND u.parent_hash = d.hash
+            AND u.hash <> all(CAST(:kept_hashes AS TEXT[]))
+        ORDER BY u.number ASC
+        LIMIT 1
+    ) AS c
 )
 
 SELECT
@@ -465,9 +475,9 @@ WHERE
     AND NOT t.canonical;
 
 -- name: get_finalised(chain_id)^
--- The highest canonical block that is finalised; no row while none is.
--- Index: idx_blocks_canonical_number, backwards over the blocks that are not finalised yet,
--- which are all of them on a chain whose finality nobody told.
+-- The highest block that is finalised among the latest 10000 canonical ones of a chain; no
+-- row where none of them is, as on a chain whose finality nobody told.
+-- Index: idx_blocks_canonical_number, backwards.
 SELECT
     t.hash,
     t.chain_id,
@@ -482,11 +492,29 @@ SELECT
     t.created_at,
     t.updated_at,
     t.traced
-FROM public.blocks AS t
-WHERE
-    t.chain_id = :chain_id
-    AND t.canonical
-    AND t.finality = 'finalised'
+FROM (
+    SELECT
+        s.hash,
+        s.chain_id,
+        s.number,
+        s.parent_hash,
+        s.block_timestamp,
+        s.canonical,
+        s.orphaned_at,
+        s.finality,
+        s.min_value_eth,
+        s.complete,
+        s.created_at,
+        s.updated_at,
+        s.traced
+    FROM public.blocks AS s
+    WHERE
+        s.chain_id = :chain_id
+        AND s.canonical
+    ORDER BY s.number DESC
+    LIMIT 10000
+) AS t
+WHERE t.finality = 'finalised'
 ORDER BY t.number DESC
 LIMIT 1;
 

@@ -286,7 +286,8 @@ async def test_a_worker_writes_and_reads_what_it_needs(rolled_back: asyncpg.Conn
 
 
 def touch(table: str) -> str:
-    return "last_seen_at = now()" if table == "dead_letters" else "updated_at = now()"
+    stamp = {"dead_letters": "last_seen_at", "ingest_claims": "expires_at"}
+    return f"{stamp.get(table, 'updated_at')} = now()"
 
 
 @pytest.mark.parametrize(

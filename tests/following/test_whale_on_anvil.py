@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from tests.anvil import Anvil, running
 from tests.ingest.inspection import execute, fetch
 from typedsql.database import Database
 from whaledb.live import FollowOptions, FollowSummary, follow
-from whaledb.queries import alert_events, alerts
+from whaledb.queries import alerts
 from whaledb.rpc import open_node
 
 ANVIL_CHAIN = 31337
@@ -25,7 +23,9 @@ USER = UUID("00000000-0000-4000-8000-000000000777")
 
 
 @asynccontextmanager
-async def followed(db: Database, url: str) -> AsyncGenerator[Callable[[], Awaitable[FollowSummary]]]:
+async def followed(
+    db: Database, url: str
+) -> AsyncGenerator[Callable[[], Awaitable[FollowSummary]]]:
     """Follows a node while the block runs; calling what it gives ends that."""
     stop = asyncio.Event()
     async with open_node(url, poll_interval_s=POLL_INTERVAL_S) as node:

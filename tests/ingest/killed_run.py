@@ -26,7 +26,7 @@ class WithoutTransactions:
         return getattr(self._db, name)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["WithoutTransactions", None]:
+    async def transaction(self, **_: object) -> AsyncGenerator["WithoutTransactions", None]:
         yield self
 
 

@@ -1,5 +1,6 @@
 """Blocks: what a second reading adds, and one canonical block at each height."""
 
+import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,9 +8,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.queries.locks import waits_for_lock
 from tests.queries.paging import walk
 from tests.queries.stamps import LONG_AGO, age
-from typedsql.database import Database
+from typedsql.database import Database, Transaction
 from typedsql.errors import DataError
 from whaledb.queries import blocks
 from whaledb.rows import Block
@@ -114,6 +116,12 @@ async def test_merge_keeps_what_was_read_most_completely(
     assert await blocks.merge(db, **reading(*read)) is result
     row = await found(db, 5)
     assert (row.min_value_eth, row.complete) == expected
+    # Whether traces were read follows the same rule.
+    await blocks.merge(db, **block(6, min_value_eth=Decimal(stored[0]), traced=stored[1]))
+    given = block(6, min_value_eth=Decimal(read[0]), traced=read[1])
+    assert await blocks.merge(db, **given) is result
+    row6 = await found(db, 6)
+    assert (row6.min_value_eth, row6.traced) == expected
     assert (row.updated_at > LONG_AGO) == (result is False)
 
 
@@ -293,3 +301,133 @@ async def test_missing_ranges_can_be_continued(db: Database) -> None:
         found += page
         first = page[-1][1] + 1
     assert found == whole
+
+
+async def displaced(db: Database, after: int, last: int, tip: int, **given: Any) -> list[int]:
+    rows = await blocks.list_displaced(
+        db,
+        **{
+            "chain_id": CHAIN,
+            "after_number": after,
+            "last_number": last,
+            "tip_number": tip,
+            "tip_hash": hash_of(tip, 1),
+            "kept_hashes": [hash_of(number, 1) for number in range(after + 1, tip + 1)],
+            "max_rows": MANY,
+        }
+        | given,
+    )
+    return [row.number for row in rows]
+
+
+async def test_a_branch_displaces_what_it_contradicts_and_its_descendants(db: Database) -> None:
+    await chain(db, 1, 2, 3, 4, 5, 6, 8)
+    await blocks.merge(db, **block(3, chain_id=10))
+    assert await displaced(db, 2, 3, 3) == [3, 4, 5, 6]
+    assert await displaced(db, 2, 9, 3) == [3, 4, 5, 6, 8]
+    assert len(await displaced(db, 2, 3, 3, max_rows=2)) == 2
+    # The blocks are those of the branch, and the one above its tip is the tip's child.
+    same = {"kept_hashes": [hash_of(3), hash_of(4)], "tip_hash": hash_of(4).upper()}
+    assert await displaced(db, 2, 4, 4, **same) == []
+    # Nothing at the tip's height was stored, but the block above is no child of it.
+    assert await displaced(db, 6, 7, 7) == [8]
+    assert await displaced(db, 6, 7, 7, tip_hash=hash_of(7)) == []
+    assert await displaced(db, 8, 9, 9) == []
+
+
+async def test_a_branch_is_orphaned_and_restored_at_once(db: Database) -> None:
+    await chain(db, 1, 2, 3, 4)
+    only = {"chain_id": CHAIN, "first_number": 1, "last_number": 2}
+    await blocks.update_finality(db, **only, finality="finalised")
+    await blocks.update_finality(db, **only | {"last_number": 3}, finality="safe")
+    await age(db, "blocks")
+    hashes = [hash_of(number) for number in (2, 3, 4, 9)]
+    assert await blocks.orphan_branch(db, chain_id=10, hashes=hashes) == 0
+    assert await blocks.orphan_branch(db, chain_id=CHAIN, hashes=hashes) == 2
+    gone = await found(db, 3)
+    assert (gone.canonical, gone.finality) == (False, "pending")
+    assert gone.orphaned_at == gone.updated_at > LONG_AGO
+    assert ((await found(db, 2)).canonical, (await found(db, 1)).updated_at) == (True, LONG_AGO)
+    assert await blocks.orphan_branch(db, chain_id=CHAIN, hashes=hashes) == 0
+    await age(db, "blocks")
+    assert await blocks.restore_branch(db, chain_id=CHAIN, hashes=hashes) == 2
+    back = await found(db, 3)
+    assert (back.canonical, back.orphaned_at) == (True, None)
+    assert back.updated_at > LONG_AGO
+    assert await blocks.restore_branch(db, chain_id=CHAIN, hashes=hashes) == 0
+    known = await blocks.list_known(db, chain_id=CHAIN, hashes=[*hashes, hash_of(1)])
+    assert numbers(known) == [1, 2, 3, 4]
+
+
+async def test_finality_rises_only_on_the_chain_that_the_node_names(db: Database) -> None:
+    await chain(db, 1, 2, 3, 4, 5)
+    await blocks.merge(db, **block(2, fork=1, canonical=False))
+    await blocks.merge(db, **block(2, chain_id=10))
+
+    async def raised(number: int, finality: str, *, fork: int = 0, max_rows: int = 9) -> int:
+        return await blocks.raise_finality(
+            db,
+            chain_id=CHAIN,
+            number=number,
+            hash=hash_of(number, fork).upper().replace("X", "x"),
+            finality=finality,
+            max_rows=max_rows,
+        )
+
+    assert await blocks.get_finalised(db, chain_id=CHAIN) is None
+    assert await raised(4, "safe", fork=1) == 0
+    assert await raised(6, "safe") == 0
+    assert await raised(4, "safe") == 4
+    assert await raised(3, "finalised", max_rows=2) == 2
+    highest = await blocks.get_finalised(db, chain_id=CHAIN)
+    assert highest == await found(db, 2)
+    assert await raised(3, "finalised", max_rows=2) == 1
+    await age(db, "blocks")
+    assert await raised(3, "finalised") == await raised(4, "safe") == 0
+    assert await raised(4, "pending") == 0
+    rows = await blocks.list_recent(db, chain_id=CHAIN, max_rows=MANY)
+    assert [row.finality for row in rows] == ["pending", "safe", *["finalised"] * 3]
+    assert {row.updated_at for row in rows} == {LONG_AGO}
+    assert (await found(db, 2, fork=1)).finality == "pending"
+    # A block that is stored later, below what is finalised, rises the next time.
+    await blocks.merge(db, **block(0, parent_hash=hash_of(0)))
+    assert await raised(3, "finalised") == 1
+
+
+async def waits(db: Database, held: str, asked: str, **numbers: int) -> bool:
+    """Whether a transaction that asks for a lock waits for one that holds another."""
+
+    async def lock(tx: Transaction, kind: str, first: int, last: int, chain_id: int) -> None:
+        if kind == "exclusive":
+            assert await blocks.lock_exclusive(tx, chain_id=chain_id) is True
+        else:
+            given = {"chain_id": chain_id, "first_number": first, "last_number": last}
+            assert await blocks.lock_shared(tx, **given) == 3
+
+    async def second() -> None:
+        async with db.transaction() as other:
+            first, last = numbers["first"], numbers["last"]
+            await lock(other, asked, first, last, numbers.get("chain_id", CHAIN))
+
+    async with db.transaction() as tx:
+        await lock(tx, held, 5, 8, CHAIN)
+        asking = asyncio.create_task(second())
+        try:
+            await waits_for_lock(db, asking)
+        except AssertionError:
+            await asking
+            return False
+    await asking
+    return True
+
+
+async def test_fillers_run_side_by_side_and_a_reorganisation_alone(db: Database) -> None:
+    beside = {"first": 10, "last": 12}
+    assert not await waits(db, "shared", "shared", **beside)
+    assert await waits(db, "shared", "exclusive", **beside)
+    assert await waits(db, "exclusive", "shared", **beside)
+    assert not await waits(db, "exclusive", "shared", **beside, chain_id=10)
+    # Neighbours on either side, which have to see whether they link.
+    assert await waits(db, "shared", "shared", first=9, last=12)
+    assert await waits(db, "shared", "shared", first=1, last=4)
+    assert not await waits(db, "shared", "shared", first=1, last=3)

@@ -18,6 +18,7 @@ from tests.queries.transfers import (
     address_of,
     again,
     hash_of,
+    key,
     stored,
     transfer,
 )
@@ -226,3 +227,79 @@ async def test_a_transaction_moves_with_its_reorganisation(db: Database) -> None
     [hour] = await whale_transactions.list_volume_by_hour(db, **day)
     assert hour.volume_eth == after.value_eth
     assert len(await whale_transactions.list_inclusions(db, chain_id=CHAIN, hash=hash_of(1))) == 2
+
+
+async def test_blocks_are_orphaned_and_restored_together(db: Database) -> None:
+    rows = [await stored(db, n, block=n) for n in (1, 2, 3)]
+    traced = await stored(db, 1, block=1, trace_path="0", succeeded=False)
+    elsewhere = await stored(db, 1, block=1, chain_id=10)
+    await age(db, "whale_transactions")
+    gone = {
+        "chain_id": CHAIN,
+        "block_numbers": [row.block_number for row in rows[:2]],
+        "block_hashes": [row.block_hash for row in rows[:2]],
+    }
+    assert await whale_transactions.orphan_blocks(db, **gone) == 3
+    for row in (*rows[:2], traced):
+        marked = await again(db, row)
+        assert marked.orphaned_at == marked.updated_at > LONG_AGO
+    for row in (rows[2], elsewhere):
+        left = await again(db, row)
+        assert (left.orphaned_at, left.updated_at) == (None, LONG_AGO)
+    crossed = gone | {"block_hashes": gone["block_hashes"][::-1]}
+    assert await whale_transactions.restore_blocks(db, **crossed) == 0
+    await age(db, "whale_transactions")
+    assert await whale_transactions.orphan_blocks(db, **gone) == 0
+    assert (await again(db, rows[0])).updated_at == LONG_AGO
+    assert await whale_transactions.restore_blocks(db, **gone) == 3
+    back = await again(db, rows[0])
+    assert back.orphaned_at is None
+    assert back.updated_at > LONG_AGO
+    assert await whale_transactions.restore_blocks(db, **gone) == 0
+
+
+async def test_internal_transfers_are_rows_of_their_own(db: Database) -> None:
+    paths = ["", "0", "0_1", "0"]
+    written = await whale_transactions.merge_batch(db, **batch(1, 1, 1, 1, trace_paths=paths))
+    assert {(int(row.hash, 16), row.trace_path, row.inserted) for row in written} == {
+        (1, "", True),
+        (1, "0", True),
+        (1, "0_1", True),
+    }
+    assert await whale_transactions.merge_batch(db, **batch(1, 1, trace_paths=["", "0_1"])) == []
+
+
+async def test_a_score_is_written_and_follows_the_receipt(db: Database) -> None:
+    async def score(number: int) -> Decimal | None:
+        [row] = await whale_transactions.list_inclusions(db, chain_id=CHAIN, hash=hash_of(number))
+        return row.whale_score
+
+    values = {"values_eth": [Decimal(100), Decimal(1000)]}
+    await merged(db, 1, 2, **values, succeeded=[None, False])
+    assert (await score(1), await score(2)) == (Decimal("0.4"), Decimal(0))
+    assert await merged(db, 1, 2, **values, succeeded=[True, None]) == {1: False}
+    assert await score(1) == Decimal("0.4")
+    assert await merged(db, 1, values_eth=[Decimal(100)], succeeded=[False]) == {1: False}
+    assert await score(1) == Decimal(0)
+    # Gas alone leaves a score that somebody wrote.
+    row = (await whale_transactions.list_inclusions(db, chain_id=CHAIN, hash=hash_of(2)))[0]
+    await whale_transactions.update_whale_score(db, **key(row), whale_score=Decimal("0.5"))
+    assert await merged(db, 2, gas_used=[1]) == {2: False}
+    assert await score(2) == Decimal("0.5")
+
+
+async def test_a_failed_transaction_takes_its_internal_transfers_back(db: Database) -> None:
+    own = await stored(db, 1)
+    inner = await stored(db, 1, trace_path="0", succeeded=True, whale_score=Decimal("0.4"))
+    other = await stored(db, 2, trace_path="0", succeeded=True)
+    elsewhere = await stored(db, 1, block=1, trace_path="0", succeeded=True)
+    await age(db, "whale_transactions")
+    failing = {"chain_id": CHAIN, "block_hash": own.block_hash, "hashes": [hash_of(1)]}
+    [failed] = await whale_transactions.fail_internal(db, **failing)
+    assert (failed.hash, failed.trace_path) == (hash_of(1), "0")
+    row = await again(db, inner)
+    assert (row.succeeded, row.whale_score) == (False, Decimal(0))
+    assert row.updated_at > LONG_AGO
+    for left in (own, other, elsewhere):
+        assert (await again(db, left)).updated_at == LONG_AGO
+    assert await whale_transactions.fail_internal(db, **failing) == []

@@ -157,16 +157,12 @@ class ChainWriter:
     ) -> list[rows.DisplacedBlock]:
         """The stored blocks that cannot stay beside the branch, if they may go at all."""
         first, tip = branch[0].block, branch[-1].block
-        displaced = await blocks.list_displaced(
-            tx,
-            chain_id=self._chain_id,
-            after_number=first.number - 1,
-            last_number=max(tip.number, cursor.number if cursor else 0),
-            tip_number=tip.number,
-            tip_hash=tip.hash,
-            kept_hashes=[read.block.hash for read in branch],
-            max_rows=MAX_REORGANISATION_BLOCKS + 1,
-        )
+        displaced = await self._list_displaced(tx, branch, last_number=tip.number)
+        if displaced and cursor is not None and cursor.number > tip.number:
+            above = await blocks.get_canonical(tx, chain_id=self._chain_id, number=tip.number + 1)
+            if above is None or above.parent_hash != tip.hash:
+                # The chain that the stream was on is left: also what lies beyond a gap of it.
+                displaced = await self._list_displaced(tx, branch, last_number=cursor.number)
         if not displaced:
             return displaced
         highest = displaced[-1].number
@@ -191,6 +187,21 @@ class ChainWriter:
                 "orphaned: see whether the node follows the right network, and ask another one"
             )
         return displaced
+
+    async def _list_displaced(
+        self, tx: Transaction, branch: Sequence[ReadBlock], *, last_number: int
+    ) -> list[rows.DisplacedBlock]:
+        first, tip = branch[0].block, branch[-1].block
+        return await blocks.list_displaced(
+            tx,
+            chain_id=self._chain_id,
+            after_number=first.number - 1,
+            last_number=last_number,
+            tip_number=tip.number,
+            tip_hash=tip.hash,
+            kept_hashes=[read.block.hash for read in branch],
+            max_rows=MAX_REORGANISATION_BLOCKS + 1,
+        )
 
     async def _find_known(
         self, tx: Transaction, branch: Sequence[ReadBlock]

@@ -179,7 +179,7 @@ _list_known: Many[Block] = Many(
 _list_displaced: Many[DisplacedBlock] = Many(
     _STATEMENTS.bind(
         "list_displaced",
-        digest="c27600d359c857b7",
+        digest="9ccccce775e590e1",
         columns=(("number", "int8"), ("hash", "text"), ("finality", "text")),
         nullable=(),
     ),
@@ -204,7 +204,7 @@ _restore_branch: Affected = Affected(
 _get_finalised: One[Block] = One(
     _STATEMENTS.bind(
         "get_finalised",
-        digest="a8689571e117954b",
+        digest="06858da43c954352",
         columns=_BLOCK_COLUMNS,
         nullable=(),
     ),
@@ -507,7 +507,8 @@ async def list_displaced(
     those above after_number up to last_number, the one right above the branch's tip unless it
     is the tip's child, and what descends from any of these above. The branch's own blocks,
     kept_hashes (lower case), stay. At most max_rows, and then not always the lowest.
-    Index: idx_blocks_canonical_number.
+    Index: idx_blocks_canonical_number, once more for each block that descends; LIMIT 1, as at
+    most one is canonical, keeps the planner from reading all blocks for a join instead.
     """
     return await _list_displaced.run(
         db,
@@ -557,9 +558,9 @@ async def get_finalised(
     *,
     chain_id: int,
 ) -> Block | None:
-    """The highest canonical block that is finalised; no row while none is.
-    Index: idx_blocks_canonical_number, backwards over the blocks that are not finalised yet,
-    which are all of them on a chain whose finality nobody told.
+    """The highest block that is finalised among the latest 10000 canonical ones of a chain; no
+    row where none of them is, as on a chain whose finality nobody told.
+    Index: idx_blocks_canonical_number, backwards.
     """
     return await _get_finalised.run(db, chain_id)
 
