@@ -35,8 +35,9 @@ INSERT INTO public.whale_transactions (
     value_eth, gas_price
 )
 SELECT
-    '0x' || encode(sha256(int8send(n)), 'hex'), 1, '0x' || encode(sha256(int8send(-n / 100)), 'hex'),
-    n / 100, '2026-01-01Z'::TIMESTAMPTZ + n / 100 * INTERVAL '12 s',
+    '0x' || encode(sha256(int8send(n)), 'hex'), 1,
+    '0x' || encode(sha256(int8send(-n / 100)), 'hex'), n / 100,
+    '2026-01-01Z'::TIMESTAMPTZ + n / 100 * INTERVAL '12 s',
     '0x' || lpad(to_hex(n), 40, '0'), '0x' || lpad(to_hex(n + 1), 40, '0'), n % 1009, 1
 FROM generate_series(1, 20000) AS n;
 ANALYZE;
