@@ -111,7 +111,7 @@ def reprice(
 
     A transfer's price is the close of the last candle that had ended at its block's time,
     less than one interval before. Where there is none it is left without a price. A price
-    by hand takes --price, --source, --since and --until.
+    by hand needs its source and both ends of its period.
 
     Works in small transactions, from the oldest on; run again it goes on. The exit code is
     1 where a row cannot hold its price.
