@@ -65,10 +65,14 @@ async def fired(db: Database) -> list[tuple[str, int, bool]]:
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+async def is_stored(db: Database, head: str) -> bool:
+    return [(head,)] == await fetch(db, "SELECT hash FROM ingest_cursors")
+
+
 async def until_stored(db: Database, node: Anvil) -> None:
     """Until the stream stands at the node's head."""
     async with asyncio.timeout(WAIT_LIMIT_S):
-        while [(node.head()["hash"],)] != await fetch(db, "SELECT hash FROM ingest_cursors"):
+        while not await is_stored(db, node.head()["hash"]):  # noqa: ASYNC110 - another process
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
