@@ -16,6 +16,7 @@ from typedsql.database import Database
 from typedsql.errors import ConfigurationError
 from whaledb.ingest.filling import GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
+from whaledb.ingest.transfers import ReadBlock
 from whaledb.live.fetching import BlockReader, check_chain
 from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
 from whaledb.queries import blocks
@@ -185,17 +186,19 @@ class _Run:
             last = -1 if highest is None else highest.number
         return first, last
 
-    async def fill(self, numbers: range) -> None:
-        for move in range(MAX_MOVES + 1):
+    async def _read(self, numbers: range) -> list[ReadBlock]:
+        moves = 0
+        while True:
             try:
-                found = await self._reader.by_numbers(numbers)
-                read = await self._reader.read(found)
+                return await self._reader.read(await self._reader.by_numbers(numbers))
             except ChainMoved:
-                if move == MAX_MOVES:
+                if moves == MAX_MOVES:
                     raise
-                await asyncio.sleep(MOVED_DELAY_S)
-                continue
-            break
+            moves += 1
+            await asyncio.sleep(MOVED_DELAY_S)
+
+    async def fill(self, numbers: range) -> None:
+        read = await self._read(numbers)
         filled = await self._filler.fill(read)
         tally = self._tally
         for stored in filled.stored:
@@ -214,10 +217,10 @@ class _Run:
                 f"block {conflict.number} was not stored: it does not link with the stored block"
                 f" {conflict.neighbour}; one of the two is not of the chain"
             )
-        if len(found) < len(numbers):
-            tally.missing_at_node += len(numbers) - len(found)
+        if len(read) < len(numbers):
+            tally.missing_at_node += len(numbers) - len(read)
             self._notice(
-                f"the node does not have block {numbers[len(found)]}: it and those after it, up"
+                f"the node does not have block {numbers[len(read)]}: it and those after it, up"
                 f" to {numbers[-1]}, stay missing"
             )
         if self._on_progress is not None:

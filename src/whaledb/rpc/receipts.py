@@ -49,7 +49,8 @@ class ReceiptRequests:
 
     def _turn_to(self, way: Way) -> None:
         """Never back: blocks are asked for together, and one may have found more missing."""
-        self._way = max(self._way, way, key=_WAYS.index)
+        if _WAYS.index(way) > _WAYS.index(self._way):
+            self._way = way
 
     async def _of_block(self, block_hash: str, number: int, *, by: str) -> dict[str, bytes]:
         """All receipts of a block, by transaction; none where the node cannot be asked so."""
