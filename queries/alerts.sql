@@ -142,8 +142,8 @@ LIMIT :max_rows;
 
 -- name: list_enabled(after_id, max_rows)
 -- @optional after_id
--- The enabled alerts of every user by id, to be matched against new rows; those after the
--- given one, where it is given.
+-- The enabled alerts of every user by id; those after the given one, where it is given. To find
+-- those that new rows fire there are list_matching and its siblings.
 -- Index: alerts_pkey; enabled is filtered on the way.
 SELECT
     t.id,

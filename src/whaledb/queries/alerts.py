@@ -370,8 +370,9 @@ async def list_enabled(
     after_id: UUID | None = None,
     max_rows: int,
 ) -> list[Alert]:
-    """The enabled alerts of every user by id, to be matched against new rows; those after the
-    given one, where it is given.
+    """The enabled alerts of every user by id; those after the given one, where it is given. To
+    find
+    those that new rows fire there are list_matching and its siblings.
     Index: alerts_pkey; enabled is filtered on the way.
 
     after_id: None leaves its condition out.
