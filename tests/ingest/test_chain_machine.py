@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -47,6 +46,7 @@ class Chain(RuleBasedStateMachine):
     def begin(self) -> None:
         self.tree: list[tuple[ReadBlock, int | None]] = []
         self.seen: set[str] = set()
+        self.top = START_HEIGHT
         self.run(self._empty())
         self._add(None)
         self._follow(0)
@@ -89,10 +89,14 @@ class Chain(RuleBasedStateMachine):
     def follow(self, chosen: int, batch: int) -> None:
         self._follow(chosen % len(self.tree), batch)
 
-    @precondition(lambda self: len(self.tree) > 1)
-    @rule(batch=st.integers(1, MAX_BATCH))
-    def follow_the_newest(self, batch: int) -> None:
-        self._follow(len(self.tree) - 1, batch)
+    @rule(chosen=st.integers(0, 1000), extra=st.integers(0, 2), batch=st.integers(1, MAX_BATCH))
+    def switch(self, chosen: int, extra: int, batch: int) -> None:
+        """The node goes to a chain through any block, of which it may have come before."""
+        index = chosen % len(self.tree)
+        top = max(int(self.tree[0][0].block.number), self.top) + extra
+        while self.tree[index][0].block.number < top:
+            index = self._add(index)
+        self._follow(index, batch)
 
     def _follow(self, head: int, batch: int = MAX_BATCH) -> None:
         self.run(self._advance(self._path(head), batch))
@@ -100,6 +104,7 @@ class Chain(RuleBasedStateMachine):
     async def _advance(self, path: list[ReadBlock], batch: int) -> None:
         head = path[-1].block
         before = await canonical(self.db)
+        place = await ingest_cursors.get(self.db, stream=STREAM, chain_id=1)
         on_chain = set(before)
         meet = next((i for i in range(len(path), 0, -1) if path[i - 1].block.hash in on_chain), 0)
         missing = path[meet:] or path[-1:]
@@ -120,6 +125,8 @@ class Chain(RuleBasedStateMachine):
         else:
             # The head is on the stored chain, at its tip or below: nothing to do.
             assert await canonical(self.db) == before
+            assert await ingest_cursors.get(self.db, stream=STREAM, chain_id=1) == place
+        self.top = START_HEIGHT + len(await canonical(self.db)) - 1
         assert await orphans(self.db) == self.seen - set(await canonical(self.db))
 
     async def _find_behind(

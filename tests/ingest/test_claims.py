@@ -188,11 +188,9 @@ async def test_a_lost_claim_is_noticed_by_a_heartbeat_and_stays_lost(db: Databas
     assert await ingest_claims.get(db, **NAMED) is not None
 
 
-async def test_a_long_transaction_does_not_lose_the_stream(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_transaction_does_not_lose_the_stream(db: Database) -> None:
     """Renewed at its end as well, so that who waits for the row finds the claim alive."""
-    lease_s = 0.5
+    lease_s = 1.0
     async with claimed(db, **NAMED, lease_s=lease_s) as claim, db.transaction() as tx:
         await claim.renew(tx)
         other = asyncio.create_task(
