@@ -667,13 +667,20 @@ WHERE
 ORDER BY t.block_timestamp ASC, t.hash ASC, t.block_hash ASC, t.trace_path ASC;
 
 -- name: update_receipt(hash, chain_id, block_hash, trace_path, gas_used, succeeded)!
--- Writes what the receipt says. succeeded is NULL where the receipt has no status.
+-- Writes what the receipt says. succeeded is NULL where the receipt has no status;
+-- whale_score is computed anew when it changes. Belongs in one transaction with
+-- alert_events.settle, as what a failed transaction fired does not stand.
 -- Affects 1 row, or 0 when there is no such row or it says so already.
 -- Index: whale_transactions_pkey.
 UPDATE public.whale_transactions AS t
 SET
     gas_used = :gas_used,
     succeeded = :succeeded,
+    whale_score = CASE
+        WHEN t.succeeded IS DISTINCT FROM :succeeded
+            THEN public.whale_score(t.value_eth, :succeeded)
+        ELSE t.whale_score
+    END,
     updated_at = now()
 WHERE
     t.hash = lower(:hash)

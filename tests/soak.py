@@ -5,6 +5,7 @@
 Ingestion is killed with SIGKILL at random moments and started again until its input is
 stored; then the content has to be that of a run nobody disturbed, all columns but ids and
 clock times. The control runs the same without transactions and has to leave torn blocks.
+A follower is killed as often while it follows a recorded chain with a reorganisation.
 Random statements are proved and run, as tests.proof.campaign says. Zero kills or queries
 leave that part out.
 Prints seed, counts and spread; exits with 1 if anything is wrong, or the control is right.
@@ -23,7 +24,9 @@ from typing import Any
 
 import asyncpg
 
-from tests.databases import Databases, open_databases
+from tests.databases import ROOT, Databases, open_databases
+from tests.following import kills as kills_of_a_follower
+from tests.following.tape import Tape, playing
 from tests.ingest import killed_run
 from tests.ingest.chain import block, lines, transaction
 from tests.proof import campaign as proof
@@ -31,6 +34,8 @@ from tests.proof.report import Report
 from tests.servers import chosen_server
 from typedsql.settings import ConnectionTarget
 
+POLYGON = 137
+TAPE = ROOT.parent / "shared" / "data" / "ethereum" / "polygon-reorg-tape.jsonl.gz"
 BLOCKS = 400
 TRANSFERS_PER_BLOCK = 3
 RUN_LIMIT_S = 120.0
@@ -163,6 +168,33 @@ async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> b
     return sound and control["runs_leaving_torn_blocks"] > 0
 
 
+async def soak_following(server: ConnectionTarget, seed: int, kills: int) -> bool:
+    """Kill a follower of the recorded session that often, in one database."""
+    if not TAPE.is_file():
+        print(f"following: {TAPE} is absent, not tried")
+        return True
+    rng = random.Random(seed)
+    async with (
+        open_databases(server) as databases,
+        playing(Tape(TAPE, chain_id=POLYGON)) as player,
+    ):
+        template = await databases.template()
+        async with databases.fresh(template) as target:
+            expected = await kills_of_a_follower.undisturbed(target, player)
+        async with databases.fresh(template) as target:
+            left, heads = await kills_of_a_follower.killed(target, player, kills=kills, rng=rng)
+    differing = sum(left[table] != rows for table, rows in expected.items())
+    told = {
+        "kills": len(heads),
+        "heads": len(player.tape.heads),
+        "killed_at_head_min_median_max": (min(heads), statistics.median(heads), max(heads)),
+        "rows": {table: len(rows) for table, rows in expected.items()},
+        "tables_that_differ": differing,
+    }
+    print("following:", told)
+    return differing == 0
+
+
 def tell(report: Report) -> None:
     print(
         f"{report.queries} statements, {report.claimed} of {report.columns} columns claimed, "
@@ -195,6 +227,8 @@ def main() -> None:
         sound = True
         if options.kills:
             sound = asyncio.run(soak(server.target, path, options.seed, options.kills))
+            followed = soak_following(server.target, options.seed, options.kills)
+            sound = asyncio.run(followed) and sound
         if options.queries:
             sound = asyncio.run(prove(server.target, options.seed, options.queries)) and sound
     sys.exit(0 if sound else 1)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
-from tests.following.tape import Player
+from tests.following.tape import Player, Tape
 from typedsql.settings import ConnectionTarget
 
 POLL_INTERVAL_S = 0.002
@@ -23,6 +23,18 @@ LEASE_S = 0.2
 MAX_MOMENT_S = 0.04
 CLOCKS = "{id,created_at,updated_at,orphaned_at,fired_at,retracted_at,priced_at}"
 TABLES = ("blocks", "whale_transactions", "alert_events", "ingest_cursors", "dead_letters")
+
+# For large transfers, and for whoever sent the first transaction of the orphaned block.
+ALERTS = """
+INSERT INTO auth.users (id) VALUES ('00000000-0000-4000-8000-000000000001');
+INSERT INTO public.alerts (id, user_id, alert_type, conditions) VALUES (
+    '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000001',
+    'large_transfer', '{{"min_value_eth": 0.01}}'
+), (
+    '00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000001',
+    'address_activity', '{{"address": "{address}"}}'
+);
+"""
 
 Content = dict[str, list[str]]
 
@@ -66,6 +78,13 @@ async def follower(
         await process.wait()
 
 
+def orphaned_sender(tape: Tape) -> str:
+    """Who sent the first transaction of a block that is not in the final chain."""
+    final = {block["hash"] for block in tape.chain(tape.heads[-1]).values()}
+    orphan = next(block for key, block in tape.blocks.items() if key not in final)
+    return str(orphan["transactions"][0]["from"])
+
+
 async def stored_head(connection: asyncpg.Connection) -> str | None:
     found: str | None = await connection.fetchval("SELECT hash FROM public.ingest_cursors")
     return found
@@ -83,6 +102,7 @@ async def undisturbed(target: ConnectionTarget, player: Player) -> Content:
     """What a run leaves that nobody kills."""
     connection = await asyncpg.connect(**target.asyncpg_arguments())
     try:
+        await connection.execute(ALERTS.format(address=orphaned_sender(player.tape)))
         player.rewind()
         async with asyncio.timeout(STEP_LIMIT_S), follower(target, player):
             await play(connection, player)
@@ -100,6 +120,7 @@ async def killed(
     player.rewind()
     heads = len(player.tape.heads)
     try:
+        await connection.execute(ALERTS.format(address=orphaned_sender(player.tape)))
         for kill in range(kills):
             # Spread over the tape, so that no run is through before the last kill.
             wanted = min(heads - 2, round((kill + rng.random()) * (heads - 2) / kills))

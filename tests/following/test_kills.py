@@ -34,4 +34,6 @@ async def test_killed_and_resumed_the_content_is_the_same(
         left, positions = await killed(target, player, kills=KILLS, rng=random.Random(SEED))
     assert len(positions) == KILLS
     assert len(expected["blocks"]) == len(player.tape.blocks)
+    assert len(expected["alert_events"]) > 1
+    assert any(row.endswith("false]") for row in expected["alert_events"]), "none is retracted"
     assert left == expected

@@ -319,7 +319,7 @@ _stream_since: Stream[WhaleTransaction] = Stream(
 _update_receipt: Affected = Affected(
     _STATEMENTS.bind(
         "update_receipt",
-        digest="d3b00fa5a3c69835",
+        digest="0d0140d3e29e9bb5",
         columns=(),
         nullable=("gas_used", "succeeded"),
     ),
@@ -841,7 +841,9 @@ async def update_receipt(
     gas_used: int | None,
     succeeded: bool | None,
 ) -> int:
-    """Writes what the receipt says. succeeded is NULL where the receipt has no status.
+    """Writes what the receipt says. succeeded is NULL where the receipt has no status;
+    whale_score is computed anew when it changes. Belongs in one transaction with
+    alert_events.settle, as what a failed transaction fired does not stand.
     Affects 1 row, or 0 when there is no such row or it says so already.
     Index: whale_transactions_pkey.
     """
