@@ -524,12 +524,9 @@ LIMIT 1;
 -- unless the canonical block at that number has that hash: the finality that a node tells is
 -- that of its own chain. Blocks that were stored later below the number are raised the next
 -- time. Affects as many rows as rose; with max_rows of them, there may be more.
+-- MATERIALIZED, as a subquery with a limit may else be run again for each row it is joined to.
 -- Index: idx_blocks_not_finalised, idx_blocks_canonical_number, blocks_pkey.
-UPDATE public.blocks AS t
-SET
-    finality = :finality,
-    updated_at = now()
-FROM (
+WITH rising AS MATERIALIZED (
     SELECT
         s.hash,
         s.chain_id
@@ -552,7 +549,13 @@ FROM (
     ORDER BY s.number ASC
     LIMIT :max_rows
     FOR NO KEY UPDATE
-) AS r
+)
+
+UPDATE public.blocks AS t
+SET
+    finality = :finality,
+    updated_at = now()
+FROM rising AS r
 WHERE
     t.hash = r.hash
     AND t.chain_id = r.chain_id

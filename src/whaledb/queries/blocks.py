@@ -213,7 +213,7 @@ _get_finalised: One[Block] = One(
 _raise_finality: Affected = Affected(
     _STATEMENTS.bind(
         "raise_finality",
-        digest="aa318f663cd40824",
+        digest="19a54c7d38b9e9df",
         columns=(),
         nullable=(),
     ),
@@ -579,9 +579,11 @@ async def raise_finality(
     unless the canonical block at that number has that hash: the finality that a node tells is
     that of its own chain. Blocks that were stored later below the number are raised the next
     time. Affects as many rows as rose; with max_rows of them, there may be more.
+    MATERIALIZED, as a subquery with a limit may else be run again for each row it is joined
+    to.
     Index: idx_blocks_not_finalised, idx_blocks_canonical_number, blocks_pkey.
     """
-    return await _raise_finality.run(db, finality, chain_id, number, hash, max_rows)
+    return await _raise_finality.run(db, chain_id, number, finality, hash, max_rows)
 
 
 async def update_finality(
