@@ -1,6 +1,5 @@
 """The ingestion of blocks as a command."""
 
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +10,9 @@ from typedsql.cli.invocation import (
     Invocation,
     JsonOption,
     UrlOption,
-    WrongUsage,
 )
 from typedsql.cli.output import show
+from whaledb.cli.amounts import ether
 from whaledb.cli.progress import ingest_visibly, tell_refused
 from whaledb.project import PROJECT
 
@@ -55,6 +54,9 @@ def blocks(
     min_value_eth: Annotated[
         str, typer.Option("--min-value-eth", metavar="ETH", help="Store transfers from here on.")
     ] = "100",
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Have new transfers fire alerts; old ones are no news.")
+    ] = False,
     url: UrlOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -88,6 +90,7 @@ def blocks(
                 min_value_eth=threshold,
                 receipts=receipts or (),
                 traces=traces or (),
+                match_alerts=alerts,
             )
         _tell(invocation, summary)
         return summary
@@ -106,13 +109,3 @@ def _tell(invocation: Invocation, summary: "IngestSummary") -> None:
             f"{summary.transactions_written} written, {summary.already_present} already present."
         )
     tell_refused(summary.dead_letters)
-
-
-def ether(text: str) -> Decimal:
-    """What --min-value-eth says. Raises WrongUsage where it is no number."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise WrongUsage(
-            "--min-value-eth has to be an amount of ether, such as 100 or 0.5"
-        ) from None

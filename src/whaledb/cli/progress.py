@@ -25,6 +25,7 @@ async def ingest_visibly(
     min_value_eth: Decimal,
     receipts: "Sequence[str | Content]",
     traces: "Sequence[str | Content]" = (),
+    match_alerts: bool = False,
 ) -> "IngestSummary":
     """`whaledb.ingest.ingest_blocks`, told to the person at the terminal."""
     from whaledb.ingest import ingest_blocks
@@ -37,6 +38,7 @@ async def ingest_visibly(
             min_value_eth=min_value_eth,
             receipts=receipts,
             traces=traces,
+            match_alerts=match_alerts,
             on_progress=on_progress,
             on_refused=on_refused,
         )

@@ -23,7 +23,7 @@ from typedsql.cli.invocation import (
 )
 from typedsql.cli.output import show
 from typedsql.errors import ConfigurationError, DataError
-from whaledb.cli.ingest import ether
+from whaledb.cli.amounts import ether
 from whaledb.cli.progress import ingest_visibly, tell_refused, waiting
 from whaledb.project import PROJECT
 

@@ -77,6 +77,7 @@ async def ingest_blocks(
     min_value_eth: Decimal = DEFAULT_MIN_VALUE_ETH,
     receipts: Sequence[str | Path | Content] = (),
     traces: Sequence[str | Path | Content] = (),
+    match_alerts: bool = False,
     on_progress: Callable[[IngestProgress], None] | None = None,
     on_refused: Callable[[RefusedItem], None] | None = None,
 ) -> IngestSummary:
@@ -87,7 +88,9 @@ async def ingest_blocks(
     the same input again changes nothing. Bad items go to dead_letters and the rest lands.
     Receipts, wholly read beforehand, tell success and gas used; traces, read beforehand
     too, tell of the transfers within transactions, and success where no receipt does. A
-    path is read in another thread, so that the event loop goes on.
+    path is read in another thread, so that the event loop goes on. With `match_alerts` new
+    rows fire alerts, in the transaction that stores them; of old blocks nobody wants to be
+    told.
 
     Raises:
         ConfigurationError: an option cannot be used.
@@ -120,6 +123,7 @@ async def ingest_blocks(
             min_value_eth=min_value_eth,
             receipts=known_receipts,
             traces=known_traces if traces else None,
+            match_alerts=match_alerts,
         )
         await run.read_blocks(source, store, chain_id=chain_id)
     return run.summary()
