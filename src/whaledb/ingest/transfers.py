@@ -62,7 +62,7 @@ def has_succeeded(read: ReadBlock, transaction: decoding.Transaction) -> bool | 
     receipt = read.receipts.find(read.block.hash, transaction.hash)
     if receipt is not None and receipt.succeeded is not None:
         return receipt.succeeded
-    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces else None
+    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces is not None else None
     return trace.succeeded if trace else None
 
 
@@ -100,7 +100,7 @@ def _moves(read: ReadBlock, transaction: decoding.Transaction) -> Iterator[Trans
         where=transaction.where,
         payload=transaction.payload,
     )
-    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces else None
+    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces is not None else None
     if trace is None or succeeded is False:
         return
     for moved in trace.transfers:
