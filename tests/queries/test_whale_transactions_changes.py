@@ -66,6 +66,19 @@ async def test_what_is_stored_rounded_counts_as_said_already(db: Database) -> No
     assert (changed.value_usd, changed.whale_score) == (Decimal("450000.25"), Decimal("0.8765"))
 
 
+async def test_a_receipt_that_tells_of_failure_changes_the_score(db: Database) -> None:
+    row = await stored(db, 7, value_eth=Decimal(1000))
+    given = {**key(row), "gas_used": 1}
+    custom = {**key(row), "whale_score": Decimal("0.99")}
+    assert await whale_transactions.update_whale_score(db, **custom) == 1
+    assert await whale_transactions.update_receipt(db, **given, succeeded=row.succeeded) == 1
+    assert (await again(db, row)).whale_score == Decimal("0.99"), "nothing new of success"
+    assert await whale_transactions.update_receipt(db, **given, succeeded=False) == 1
+    assert (await again(db, row)).whale_score == 0
+    assert await whale_transactions.update_receipt(db, **given, succeeded=True) == 1
+    assert (await again(db, row)).whale_score == Decimal("0.6")
+
+
 async def test_bounds_are_refused_and_leave_the_row(db: Database) -> None:
     row = await stored(db, 7)
     for score in ("-0.0001", "1.0001"):

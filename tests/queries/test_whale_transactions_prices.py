@@ -300,19 +300,20 @@ async def test_scoring_passes_over_what_another_transaction_holds(db: Database) 
     held = await moved(db, 1, NOON, value_eth=Decimal(100))
     free = await moved(db, 2, NOON, value_eth=Decimal(100))
     async with db.transaction() as tx:
-        await whale_transactions.update_receipt(
+        await whale_transactions.update_usd_price(
             tx,
             hash=held.hash,
             chain_id=CHAIN,
             block_hash=held.block_hash,
             trace_path="",
-            gas_used=1,
-            succeeded=False,
+            value_usd=Decimal(1),
+            price_source="x",
+            priced_at=NOON,
         )
         assert await whale_transactions.score_missing(db, max_rows=10) == 1
         assert (await again(db, free)).whale_score == Decimal("0.4")
     assert await whale_transactions.score_missing(db, max_rows=10) == 1
-    assert (await again(db, held)).whale_score == 0, "as the other transaction left it"
+    assert (await again(db, held)).whale_score == Decimal("0.4")
 
 
 async def test_batches_are_found_by_the_indexes_that_are_named(db: Database) -> None:
