@@ -1,7 +1,8 @@
 -- What users want to be told about. Owner: accounts.
 -- conditions: a JSON object whose members depend on alert_type; the comment of the column names
--- them, a CHECK of each type holds them. enabled: false pauses an alert. Under row level security an API role sees and writes its own alerts only; the
--- statements without mine in their name are for a server that decides itself whose they are.
+-- them, a CHECK of each type holds them. enabled: false pauses an alert.
+-- Under row level security an API role sees and writes its own alerts only; the statements
+-- without mine in their name are for a server that decides itself whose they are.
 
 -- name: insert(user_id, alert_type, conditions, enabled)<!
 -- Adds an alert for a user and returns it whole.

@@ -339,8 +339,8 @@ FROM (
 -- @timeout 30s
 -- Lets the rest of the transaction orphan and restore blocks of a chain, while nobody else
 -- writes blocks of it; in the place of lock_shared, never after it, as two that have the
--- shared lock would wait for each other. True, once the lock is there.
--- Given up after 30 s. Index: none, takes an advisory lock, which the end of the transaction frees.
+-- shared lock would wait for each other. True, once the lock is there. Given up after 30 s.
+-- Index: none, takes an advisory lock, which the end of the transaction frees.
 SELECT
     pg_advisory_xact_lock(
         hashtextextended(concat_ws(':', 'whaledb.blocks', CAST(:chain_id AS BIGINT)), 0)
@@ -435,7 +435,7 @@ FROM (
         r.hash,
         r.finality
     FROM displaced AS r
-    LIMIT :max_rows -- noqa
+    LIMIT :max_rows -- noqa: AM09
 ) AS b
 ORDER BY b.number ASC, b.hash ASC
 LIMIT :max_rows;

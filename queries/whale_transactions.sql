@@ -131,8 +131,8 @@ RETURNING (t.xmax = 0) AS inserted;
 -- Returns the hash and trace path of each row that was added (inserted is true) or changed
 -- (false), in no particular order; a row that was there unchanged is not returned.
 -- Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice with one
--- trace path counts once, its first element. Rows are locked in the order of their keys, so that two batches
--- of one block wait for each other instead of deadlocking.
+-- trace path counts once, its first element. Rows are locked in the order of their keys, so
+-- that two batches of one block wait for each other instead of deadlocking.
 -- orphaned_at is NULL, or that of a block known to be orphaned; it marks the added rows.
 -- Index: whale_transactions_pkey.
 INSERT INTO public.whale_transactions AS t (

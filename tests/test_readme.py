@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from tests.anvil import running
 from tests.markdown import Block, block_named, blocks_of
 from tests.servers import TestServer
 from typedsql.environment import Environment
@@ -28,6 +29,8 @@ COMMAND_LIMIT_SECONDS: Final = 300
 # .ci/run runs these two as they stand, on a clone; the picture is none to run.
 SETUP: Final = {"quickstart", "tests"}
 SHOWN: Final = {"picture"}
+# These ask a node, which a test of their own starts.
+FOLLOWING: Final = ("alert.py", "whale.py", "node", "behind")
 
 SPECIFIED: Final = [
     *("models", "WhaleTransaction", "LiquidityZone", "SMCPattern", "Alert", "MarketData", "User"),
@@ -109,7 +112,7 @@ def test_every_block_does_what_it_says(
     workspace = Workspace(tmp_path / "checkout", target, server)
     printed: dict[str, str] = {}
     for block in blocks_of(README):
-        if block.label in SETUP | SHOWN:
+        if block.label in SETUP | SHOWN | set(FOLLOWING):
             continue
         if block.language == "text":
             assert printed.pop(block.label) == block.text
@@ -118,6 +121,20 @@ def test_every_block_does_what_it_says(
     # The control: the folder that was worked on is another one than this checkout.
     assert list(workspace.folder.glob("db/migrations/*_address_labels.sql"))
     assert not list(ROOT.glob("db/migrations/*_address_labels.sql"))
+
+
+def test_a_node_is_followed_as_it_says(
+    target: ConnectionTarget, server: TestServer, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "checkout", target, server)
+    with running() as anvil:
+        workspace.environment["ETH_RPC_URL"] = anvil.http_url
+        printed = {label: workspace.follow(block_named(README, label)) for label in FOLLOWING}
+        whale = anvil.head()["transactions"][0]
+    # What was sent, the transfer, and the event of the alert that fired on it.
+    assert printed["node"].count(whale) == 3
+    assert "missing: none" in printed["behind"]
+    assert "Rows of chain 31337: 1. Priced: 1," in printed["behind"]
 
 
 def test_a_block_that_fails_is_noticed(
@@ -161,16 +178,20 @@ def undocumented(table: str) -> set[str]:
         # By its name, or by that of a constant.
         read |= set(re.findall(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"', text))
         for constant in re.findall(r"os\.environ(?:\.get\(|\[)([A-Z_]+)", text):
-            read |= set(re.findall(rf'^{constant} = "([A-Z_]+)"', text, re.M))
+            read |= set(re.findall(rf'^{constant}(?:: \w+)? = "([A-Z_]+)"', text, re.M))
     read |= set(re.findall(r"^([A-Z_]+)=", (ROOT / "dbmate.env").read_text("utf-8"), re.M))
-    ours = read - {"PATH", "SHELL", "TMPDIR"}  # the system's, and every program's
+    # The system's, and every program's.
+    ours = read - {"PATH", "PYTHONPATH", "SHELL", "TMPDIR"}
     return {name for name in ours if f"`{name}`" not in table}
 
 
 def test_every_variable_is_documented() -> None:
     table = section("Where it connects")
     assert undocumented(table) == set()
-    for name in ("DATABASE_URL", "TEST_DATABASE_URL", "TEST_POSTGRES_IMAGE", "DBMATE_STRICT"):
+    for name in (
+        *("DATABASE_URL", "TEST_DATABASE_URL", "TEST_POSTGRES_IMAGE", "DBMATE_STRICT"),
+        "ETH_RPC_URL",
+    ):
         assert undocumented(table.replace(f"`{name}`", "")) == {name}
 
 

@@ -65,7 +65,7 @@ async def test_candles_price_what_they_can(
 ) -> None:
     done = whaledb("reprice", *CHART, target=target)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "Rows: 2. Priced: 1, unchanged: 0, left without a new price: 1.\n"
+    assert done.out == "Rows of chain 1: 2. Priced: 1, unchanged: 0, left without a new price: 1.\n"
     source = "market_data:binance:ETHUSDT:1m"
     assert await prices(connection) == [(200_000, source), (None, None), (None, None)]
 
@@ -81,7 +81,7 @@ async def test_a_price_by_hand_and_scores(
     done = whaledb("reprice", *BY_HAND, *PERIOD, "--scores", target=target)
     assert (done.code, done.err) == (0, "")
     assert done.out == (
-        "Rows: 2. Priced: 2, unchanged: 0, left without a new price: 0.\nScored: 3.\n"
+        "Rows of chain 1: 2. Priced: 2, unchanged: 0, left without a new price: 0.\nScored: 3.\n"
     )
     assert await prices(connection) == [
         (185_025, "a person"),
@@ -118,7 +118,7 @@ async def test_a_row_that_cannot_hold_its_price_makes_it_a_failed_job(
         ((*CHART, *BY_HAND), "not from both"),
         ((*CHART, "--interval", "1M"), "months differ in length"),
         ((*CHART, "--interval", "7m"), "there is no such interval"),
-        (BY_HAND, "say since when and until when"),
+        (BY_HAND, "give both since and until"),
         ((*BY_HAND, "--since", "2024-03-31", *PERIOD[2:]), "--since has to be a time with its"),
         ((*CHART, "--until", "2024-03-31T12:00:00"), "--until has to be a time with its zone"),
         ((*CHART, "--since", PERIOD[3], "--until", PERIOD[1]), "the period is empty"),

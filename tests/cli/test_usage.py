@@ -50,8 +50,9 @@ def test_help_reads_well_in_a_pipe(words: tuple[str, ...], columns: str) -> None
 def test_the_first_steps_stand_first() -> None:
     listed = whaledb("--help").out.partition("Commands:\n")[2].split("\n")
     names = [line.split()[0] for line in listed if line]
-    steps = [step.split()[0] for step, _ in FIRST_STEPS]
+    steps = list(dict.fromkeys(step.split()[0] for step, _ in FIRST_STEPS))
     assert names[: len(steps)] == steps
+    assert len(names) == len(set(names))
 
 
 WRONG = {

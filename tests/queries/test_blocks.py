@@ -209,6 +209,9 @@ async def test_canonical_blocks_are_found_by_number(db: Database) -> None:
     assert await blocks.count(db, chain_id=CHAIN) == 2
     assert not (await found(db, 2)).canonical
     assert await blocks.get(db, chain_id=10, hash=hash_of(2)) is None
+    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(1))
+    assert await blocks.get_earliest(db, chain_id=CHAIN) == await found(db, 3)
+    assert await blocks.get_earliest(db, chain_id=10) == await blocks.get_latest(db, chain_id=10)
 
 
 async def test_ranges_include_both_ends_and_leave_gaps(db: Database) -> None:

@@ -80,7 +80,8 @@ def _in_order(first: Sequence[str]) -> type[TyperGroup]:
     class Ordered(ToldGroup):
         def list_commands(self, ctx: Any) -> list[str]:
             names = super().list_commands(ctx)
-            steps = [name for name in first if name in names]
+            # Two steps may be commands of one group, which is listed once.
+            steps = [name for name in dict.fromkeys(first) if name in names]
             return [*steps, *(name for name in names if name not in steps)]
 
     return Ordered

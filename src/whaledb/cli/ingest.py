@@ -19,9 +19,7 @@ from whaledb.project import PROJECT
 if TYPE_CHECKING:
     from whaledb.ingest import IngestSummary
 
-group = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Store chain data from files."
-)
+group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Store blocks of a chain.")
 
 
 @group.command()

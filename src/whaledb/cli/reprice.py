@@ -152,7 +152,8 @@ def reprice(
                         db, on_progress=lambda rows: tell(f"{rows} rows scored")
                     )
                     done = msgspec.structs.replace(done, scored=scored)
-        _tell(invocation, done, priced=asked is not None, scored=scores)
+        priced_chain = None if asked is None else chain_id
+        _tell(invocation, done, priced_chain=priced_chain, scored=scores)
         return done
 
     if invocation.run(work).refused:
@@ -201,15 +202,17 @@ def _dollars(text: str) -> Decimal:
         raise WrongUsage("--price has to be an amount of US dollars, such as 1850.25") from None
 
 
-def _tell(invocation: Invocation, done: "RepriceSummary", *, priced: bool, scored: bool) -> None:
+def _tell(
+    invocation: Invocation, done: "RepriceSummary", *, priced_chain: int | None, scored: bool
+) -> None:
     """The summary on stdout; which rows were refused on stderr too."""
     if invocation.json:
         invocation.write_json(done)
     else:
-        if priced:
+        if priced_chain is not None:
             show(
-                f"Rows: {done.rows}. Priced: {done.priced}, unchanged: {done.unchanged},"
-                f" left without a new price: {done.without_price}."
+                f"Rows of chain {priced_chain}: {done.rows}. Priced: {done.priced}, unchanged:"
+                f" {done.unchanged}, left without a new price: {done.without_price}."
             )
         if scored:
             show(f"Scored: {done.scored}.")

@@ -179,7 +179,7 @@ _list_known: Many[Block] = Many(
 _list_displaced: Many[DisplacedBlock] = Many(
     _STATEMENTS.bind(
         "list_displaced",
-        digest="9ccccce775e590e1",
+        digest="f1106fe71c6f7084",
         columns=(("number", "int8"), ("hash", "text"), ("finality", "text")),
         nullable=(),
     ),
@@ -470,9 +470,8 @@ async def lock_exclusive(
 ) -> bool:
     """Lets the rest of the transaction orphan and restore blocks of a chain, while nobody else
     writes blocks of it; in the place of lock_shared, never after it, as two that have the
-    shared lock would wait for each other. True, once the lock is there.
-    Given up after 30 s. Index: none, takes an advisory lock, which the end of the transaction
-    frees.
+    shared lock would wait for each other. True, once the lock is there. Given up after 30 s.
+    Index: none, takes an advisory lock, which the end of the transaction frees.
     """
     return await _lock_exclusive.run(db, chain_id)
 

@@ -547,8 +547,7 @@ async def merge_batch(
     (false), in no particular order; a row that was there unchanged is not returned.
     Elements of to_addresses, gas_used and succeeded may be NULL. A hash given twice with one
     trace path counts once, its first element. Rows are locked in the order of their keys, so
-    that two batches
-    of one block wait for each other instead of deadlocking.
+    that two batches of one block wait for each other instead of deadlocking.
     orphaned_at is NULL, or that of a block known to be orphaned; it marks the added rows.
     Index: whale_transactions_pkey.
     """

@@ -187,9 +187,7 @@ def check_period(
         PriceUnusable: it is empty, or a given price comes without both ends.
     """
     if isinstance(price, GivenPrice) and (since is None or until is None):
-        raise PriceUnusable(
-            "a given price holds for a period: say since when and until when it is to be used"
-        )
+        raise PriceUnusable("a given price holds for a period: give both since and until")
     since, until = since or FIRST_TIME, until or LAST_TIME
     if since >= until:
         raise PriceUnusable("the period is empty: it has to begin before it ends")
