@@ -60,6 +60,37 @@ WHERE (t.stream, t.chain_id) > (:after_stream, :after_chain_id)
 ORDER BY t.stream ASC, t.chain_id ASC
 LIMIT :max_rows;
 
+-- name: list_status(max_rows)
+-- @returns StreamStatus
+-- Every stream by name and chain, with how far behind it is and who writes it.
+-- block_timestamp and age_s: the time of the last stored block, and the seconds since then by
+-- the clock of the server; NULL where the block itself is not stored any more. Of a stream that
+-- keeps up age_s stays near the time between two blocks of the chain. holder and lease_s: who
+-- has claimed the stream and for how many seconds more, negative once the claim has expired;
+-- NULL for a stream without a writer, as that of a file.
+-- Index: ingest_cursors_pkey; blocks_pkey and ingest_claims_pkey for each.
+SELECT
+    t.stream,
+    t.chain_id,
+    t.number,
+    t.hash,
+    t.updated_at,
+    b.block_timestamp,
+    c.holder,
+    extract(EPOCH FROM clock_timestamp() - b.block_timestamp) AS age_s,
+    extract(EPOCH FROM c.expires_at - clock_timestamp()) AS lease_s
+FROM public.ingest_cursors AS t
+LEFT JOIN public.blocks AS b
+    ON
+        t.hash = b.hash
+        AND t.chain_id = b.chain_id
+LEFT JOIN public.ingest_claims AS c
+    ON
+        t.stream = c.stream
+        AND t.chain_id = c.chain_id
+ORDER BY t.stream ASC, t.chain_id ASC
+LIMIT :max_rows;
+
 -- name: count()$
 -- How many streams there are, each chain of a stream counted.
 -- Index: none, the table is small.

@@ -508,6 +508,31 @@ class HeldClaim(Struct, frozen=True, gc=False):
     remaining_s: Decimal
 
 
+class StreamStatus(Struct, frozen=True, gc=False):
+    """A row of its own (StreamStatus)."""
+
+    stream: str
+    """Name of the source that is read in order, such as file:/data/blocks.ndjson, 1 to 1000
+    characters.
+    """
+    chain_id: int
+    """EIP-155 number of the chain; 1 is Ethereum mainnet."""
+    number: int
+    """Height of the last block that was stored from the stream."""
+    hash: str
+    """Hash of the last block that was stored from the stream, 0x and 64 lower-case hexadecimal
+    digits.
+    """
+    updated_at: datetime
+    """When the row last changed."""
+    block_timestamp: datetime | None
+    """Time of the block, as its producer stated it."""
+    holder: str | None
+    """Host and process of the writer, for a person to read, 1 to 300 characters."""
+    age_s: Decimal | None
+    lease_s: Decimal | None
+
+
 class MergedLevel(Struct, frozen=True, gc=False):
     """A row of its own (MergedLevel)."""
 

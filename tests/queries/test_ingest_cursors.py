@@ -1,5 +1,7 @@
 """Cursors: forward by merge, anywhere by move, and never for another stream."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -8,7 +10,7 @@ from tests.queries.paging import walk
 from tests.queries.stamps import LONG_AGO, age
 from typedsql.database import Database
 from typedsql.errors import DataError
-from whaledb.queries import ingest_cursors
+from whaledb.queries import blocks, ingest_claims, ingest_cursors
 from whaledb.rows import IngestCursor
 
 pytestmark = pytest.mark.versions
@@ -114,3 +116,33 @@ async def test_bounds_are_refused(db: Database) -> None:
         with pytest.raises(DataError):
             await ingest_cursors.move(db, **(at(1) | changes))
     assert await ingest_cursors.count(db) == 0
+
+
+async def test_status_tells_how_far_behind_a_stream_is_and_who_writes_it(db: Database) -> None:
+    live = at(10, stream="live")
+    await ingest_cursors.merge(db, **live)
+    await ingest_cursors.merge(db, **at(11))
+    stamp = datetime.now(UTC) - timedelta(minutes=5)
+    await blocks.merge(
+        db,
+        hash=live["hash"],
+        chain_id=CHAIN,
+        number=10,
+        parent_hash=hash_of(9),
+        block_timestamp=stamp,
+        canonical=True,
+        min_value_eth=Decimal(100),
+        complete=True,
+        traced=False,
+    )
+    claim = {"stream": "live", "chain_id": CHAIN, "holder": "host:7", "lease_s": 60.0}
+    assert await ingest_claims.claim(db, **claim) is not None
+    of_file, of_live = await ingest_cursors.list_status(db, max_rows=5)
+    assert (of_live.stream, of_live.number, of_live.hash) == ("live", 10, live["hash"])
+    assert (of_live.block_timestamp, of_live.holder) == (stamp, "host:7")
+    assert of_live.age_s is not None and 300 <= of_live.age_s < 600
+    assert of_live.lease_s is not None and 0 < of_live.lease_s <= 60
+    assert (of_file.stream, of_file.number) == (FILE, 11)
+    assert (of_file.block_timestamp, of_file.age_s) == (None, None)
+    assert (of_file.holder, of_file.lease_s) == (None, None)
+    assert len(await ingest_cursors.list_status(db, max_rows=1)) == 1

@@ -10,7 +10,7 @@ from typedsql.query import Affected, ExactlyOneValue, Executor, Many, One, Value
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import IngestCursor
+from whaledb.rows import IngestCursor, StreamStatus
 
 _STATEMENTS = QueryFile(PROJECT, "ingest_cursors")
 _VARIANTS = QueryFile(PROJECT, "ingest_cursors", variants=True)
@@ -22,6 +22,17 @@ _INGEST_CURSOR_COLUMNS = (
     ("hash", "text"),
     ("created_at", "timestamptz"),
     ("updated_at", "timestamptz"),
+)
+_STREAM_STATUS_COLUMNS = (
+    ("stream", "text"),
+    ("chain_id", "int8"),
+    ("number", "int8"),
+    ("hash", "text"),
+    ("updated_at", "timestamptz"),
+    ("block_timestamp", "timestamptz"),
+    ("holder", "text"),
+    ("age_s", "numeric"),
+    ("lease_s", "numeric"),
 )
 
 _merge: Value[bool] = Value(
@@ -56,6 +67,15 @@ _list_all_variants: Variants[Coroutine[Any, Any, list[IngestCursor]]] = Variants
     {
         ((False,), None): ("list_all__plain", "c0fec492c7761aae"),
     },
+)
+_list_status: Many[StreamStatus] = Many(
+    _STATEMENTS.bind(
+        "list_status",
+        digest="c940aa0c111243f8",
+        columns=_STREAM_STATUS_COLUMNS,
+        nullable=(),
+    ),
+    StreamStatus,
 )
 _count: ExactlyOneValue[int] = ExactlyOneValue(
     _STATEMENTS.bind(
@@ -131,6 +151,25 @@ async def list_all(
         after_chain_id,
         max_rows,
     )
+
+
+async def list_status(
+    db: Executor,
+    *,
+    max_rows: int,
+) -> list[StreamStatus]:
+    """Every stream by name and chain, with how far behind it is and who writes it.
+    block_timestamp and age_s: the time of the last stored block, and the seconds since then
+    by
+    the clock of the server; NULL where the block itself is not stored any more. Of a stream
+    that
+    keeps up age_s stays near the time between two blocks of the chain. holder and lease_s:
+    who
+    has claimed the stream and for how many seconds more, negative once the claim has expired;
+    NULL for a stream without a writer, as that of a file.
+    Index: ingest_cursors_pkey; blocks_pkey and ingest_claims_pkey for each.
+    """
+    return await _list_status.run(db, max_rows)
 
 
 async def count(
