@@ -129,7 +129,6 @@ class ChainWriter:
             await self._writer.write_canonical(
                 tx,
                 read,
-                is_new=read.block.hash not in known,
                 row_by_row=how.row_by_row,
                 unsettled=unsettled,
             )

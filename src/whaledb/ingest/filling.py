@@ -105,10 +105,9 @@ class GapFiller:
                 continue
             await self._revive(tx, how, segment, known, unsettled)
             for read in segment:
-                is_new = read.block.hash not in known
                 stored.append(
                     await self._writer.write_canonical(
-                        tx, read, is_new=is_new, row_by_row=how.row_by_row, unsettled=unsettled
+                        tx, read, row_by_row=how.row_by_row, unsettled=unsettled
                     )
                 )
                 canonical[read.block.number] = (read.block.hash, read.block.parent_hash)

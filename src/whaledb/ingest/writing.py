@@ -144,18 +144,18 @@ class BlockWriter:
         tx: Transaction,
         read: ReadBlock,
         *,
-        is_new: bool,
         row_by_row: bool,
         unsettled: list[BlockKey],
     ) -> Stored:
         """Stores a block that is canonical, or about to be added as such, with its rows."""
         complete = not read.block.bad_transactions and not row_by_row
-        await self.merge_block(tx, read, canonical=True, complete=complete)
+        # Told by the merge itself: another writer may have added the block since it was looked for.
+        added = await self.merge_block(tx, read, canonical=True, complete=complete)
         return await self.write_rows(
             tx,
             read,
             orphaned_at=None,
-            is_new=is_new,
+            is_new=added is True,
             row_by_row=row_by_row,
             unsettled=unsettled,
         )
