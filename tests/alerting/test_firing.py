@@ -259,6 +259,18 @@ async def orphan_rows(tx: Transaction) -> None:
     )
 
 
+async def fail(tx: Transaction, number: int) -> None:
+    await whale_transactions.update_receipt(
+        tx,
+        hash=hash_of(number),
+        chain_id=CHAIN,
+        block_hash=BLOCK_HASH,
+        trace_path="",
+        gas_used=21_000,
+        succeeded=False,
+    )
+
+
 async def settle(tx: Transaction) -> int:
     return await settle_blocks(tx, chain_id=CHAIN, block_numbers=[BLOCK], block_hashes=[BLOCK_HASH])
 
@@ -266,9 +278,9 @@ async def settle(tx: Transaction) -> int:
 async def test_deleting_an_alert_waits_for_a_writer_that_settles_last(db: Database) -> None:
     mine = await alert(db)
     assert await fire_alone(db, 1) == 1
+    await stored(db, 2)
     async with db.transaction() as tx:
-        await orphan_rows(tx)
-        await stored(tx, 2)
+        await fail(tx, 1)
         assert await fire(tx, 2) == 1
         assert await settle(tx) == 1
         deleting = asyncio.create_task(alerts.delete(db, id=mine))
@@ -280,11 +292,11 @@ async def test_a_writer_that_settles_first_deadlocks_with_it(db: Database) -> No
     """The control: what is settled is locked, and the alert that fires next is being deleted."""
     mine = await alert(db)
     assert await fire_alone(db, 1) == 1
+    await stored(db, 2)
 
     async def write() -> None:
         async with db.transaction() as tx:
-            await orphan_rows(tx)
-            await stored(tx, 2)
+            await fail(tx, 1)
             assert await settle(tx) == 1
             deleting.append(asyncio.create_task(alerts.delete(db, id=mine)))
             await waits_for_lock(db, deleting[0])

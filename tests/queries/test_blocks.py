@@ -198,7 +198,6 @@ async def test_canonical_blocks_are_found_by_number(db: Database) -> None:
     await chain(db, 1, 2, 3)
     await blocks.merge(db, **block(9, canonical=False))
     await blocks.merge(db, **block(7, chain_id=10))
-    await blocks.merge(db, **block(0, canonical=False))
     two = {"chain_id": CHAIN, "number": 2}
     assert await blocks.get_canonical(db, **two) == await found(db, 2)
     assert await blocks.get_latest(db, chain_id=CHAIN) == await found(db, 3)
