@@ -122,34 +122,48 @@ RETURNING
 -- and after it. The blocks are given as arrays of equal length.
 -- Affects as many events as changed; one whose row is gone, as after its month was archived,
 -- stays as it is.
--- Index: idx_alert_events_transfer, whale_transactions_pkey.
+-- Events are locked in the order in which deleting their alert finds them, so that it and this
+-- wait for each other instead of deadlocking.
+-- Index: idx_alert_events_transfer, whale_transactions_pkey, alert_events_pkey.
+WITH blocks AS (
+    SELECT DISTINCT
+        b.block_number,
+        lower(b.block_hash) AS block_hash
+    FROM
+        unnest(
+            CAST(:block_numbers AS BIGINT[]),
+            CAST(:block_hashes AS TEXT[])
+        ) AS b (block_number, block_hash)
+),
+
+unsettled AS (
+    SELECT e.id
+    FROM blocks AS k
+    INNER JOIN public.alert_events AS e
+        ON
+            e.chain_id = :chain_id
+            AND k.block_hash = e.block_hash
+            AND k.block_number = e.block_number
+    INNER JOIN public.whale_transactions AS w
+        ON
+            e.transaction_hash = w.hash
+            AND e.chain_id = w.chain_id
+            AND e.block_hash = w.block_hash
+            AND e.trace_path = w.trace_path
+    WHERE
+        (e.retracted_at IS NULL) <> (
+            w.orphaned_at IS NULL AND w.succeeded IS DISTINCT FROM FALSE
+        )
+    ORDER BY e.alert_id ASC, e.fired_at ASC, e.id ASC
+    FOR NO KEY UPDATE OF e
+)
+
 UPDATE public.alert_events AS t
 SET
     retracted_at = CASE WHEN t.retracted_at IS NULL THEN now() END,
     updated_at = now()
-FROM
-    (
-        SELECT DISTINCT
-            b.block_number,
-            lower(b.block_hash) AS block_hash
-        FROM
-            unnest(
-                CAST(:block_numbers AS BIGINT[]),
-                CAST(:block_hashes AS TEXT[])
-            ) AS b (block_number, block_hash)
-    ) AS k,
-    public.whale_transactions AS w
-WHERE
-    t.chain_id = :chain_id
-    AND t.block_hash = k.block_hash
-    AND t.block_number = k.block_number
-    AND w.hash = t.transaction_hash
-    AND w.chain_id = t.chain_id
-    AND w.block_hash = t.block_hash
-    AND w.trace_path = t.trace_path
-    AND (t.retracted_at IS NULL) <> (
-        w.orphaned_at IS NULL AND w.succeeded IS DISTINCT FROM FALSE
-    );
+FROM unsettled AS u
+WHERE t.id = u.id;
 
 -- name: get(id)^
 -- One event, retracted or not.

@@ -378,19 +378,24 @@ LIMIT 10000;
 -- is the tip's child, and what descends from any of these above. The branch's own blocks,
 -- kept_hashes (lower case), stay. At most max_rows, and then not always the lowest.
 -- Index: idx_blocks_canonical_number, once more for each block that descends; LIMIT 1, as at
--- most one is canonical, keeps the planner from reading all blocks for a join instead.
+-- most one is canonical, keeps the planner from reading all blocks for a join instead. The
+-- first LIMIT bounds what is read between after_number and last_number, however far apart.
 WITH RECURSIVE displaced AS (
-    SELECT
-        t.number,
-        t.hash,
-        t.finality
-    FROM public.blocks AS t
-    WHERE
-        t.chain_id = :chain_id
-        AND t.number > :after_number
-        AND t.number <= :last_number
-        AND t.canonical
-        AND t.hash <> all(CAST(:kept_hashes AS TEXT[]))
+    (
+        SELECT
+            t.number,
+            t.hash,
+            t.finality
+        FROM public.blocks AS t
+        WHERE
+            t.chain_id = :chain_id
+            AND t.number > :after_number
+            AND t.number <= :last_number
+            AND t.canonical
+            AND t.hash <> all(CAST(:kept_hashes AS TEXT[]))
+        ORDER BY t.number ASC
+        LIMIT :max_rows
+    )
     UNION
     SELECT
         a.number,
@@ -592,26 +597,42 @@ WHERE
 -- block, lowest first; both ends of each are missing. Where nothing is stored at all that is
 -- the whole range. Continue from the last last_number plus one.
 -- Index: idx_blocks_canonical_number; it reads the numbers of the blocks in between, up to
--- the last range that it returns.
+-- the last range that it returns, and of the highest block once more.
 SELECT
-    g.number + 1 AS first_number,
-    g.next_number - 1 AS last_number,
-    g.next_number - g.number - 1 AS block_count
+    g.first_number,
+    g.last_number,
+    g.last_number - g.first_number + 1 AS block_count
 FROM (
+    (
+        SELECT
+            s.number_before + 1 AS first_number,
+            s.number - 1 AS last_number
+        FROM (
+            SELECT
+                t.number,
+                lag(t.number, 1, CAST(:first_number AS BIGINT) - 1)
+                    OVER (ORDER BY t.number)
+                    AS number_before
+            FROM public.blocks AS t
+            WHERE
+                t.chain_id = :chain_id
+                AND t.number BETWEEN :first_number AND :last_number
+                AND t.canonical
+        ) AS s
+        WHERE s.number > s.number_before + 1
+        ORDER BY s.number ASC
+        LIMIT :max_rows
+    )
+    UNION ALL
     SELECT
-        s.number,
-        lead(s.number, 1, CAST(:last_number AS BIGINT) + 1) OVER (ORDER BY s.number) AS next_number
-    FROM (
-        SELECT CAST(:first_number AS BIGINT) - 1 AS number
-        UNION ALL
-        SELECT t.number
-        FROM public.blocks AS t
-        WHERE
-            t.chain_id = :chain_id
-            AND t.number BETWEEN :first_number AND :last_number
-            AND t.canonical
-    ) AS s
+        coalesce(max(u.number), CAST(:first_number AS BIGINT) - 1) + 1 AS first_number,
+        CAST(:last_number AS BIGINT) AS last_number
+    FROM public.blocks AS u
+    WHERE
+        u.chain_id = :chain_id
+        AND u.number BETWEEN :first_number AND :last_number
+        AND u.canonical
 ) AS g
-WHERE g.next_number > g.number + 1
-ORDER BY g.number ASC
+WHERE g.first_number <= g.last_number
+ORDER BY g.first_number ASC
 LIMIT :max_rows;

@@ -251,3 +251,80 @@ async def test_blocks_are_settled_after_their_rows_were_marked(db: Database) -> 
         assert (event.retracted_at is None) == standing
     async with db.transaction() as tx:
         assert await settle_blocks(tx, chain_id=CHAIN, block_numbers=[], block_hashes=[]) == 0
+
+
+async def orphan_rows(tx: Transaction) -> None:
+    await whale_transactions.orphan_block(
+        tx, chain_id=CHAIN, block_number=BLOCK, block_hash=BLOCK_HASH
+    )
+
+
+async def fail(tx: Transaction, number: int) -> None:
+    await whale_transactions.update_receipt(
+        tx,
+        hash=hash_of(number),
+        chain_id=CHAIN,
+        block_hash=BLOCK_HASH,
+        trace_path="",
+        gas_used=21_000,
+        succeeded=False,
+    )
+
+
+async def settle(tx: Transaction) -> int:
+    return await settle_blocks(tx, chain_id=CHAIN, block_numbers=[BLOCK], block_hashes=[BLOCK_HASH])
+
+
+async def test_deleting_an_alert_waits_for_a_writer_that_settles_last(db: Database) -> None:
+    mine = await alert(db)
+    assert await fire_alone(db, 1) == 1
+    await stored(db, 2)
+    async with db.transaction() as tx:
+        await fail(tx, 1)
+        assert await fire(tx, 2) == 1
+        assert await settle(tx) == 1
+        deleting = asyncio.create_task(alerts.delete(db, id=mine))
+        await waits_for_lock(db, deleting)
+    assert await deleting == 1
+
+
+async def test_a_writer_that_settles_first_deadlocks_with_it(db: Database) -> None:
+    """The control: what is settled is locked, and the alert that fires next is being deleted."""
+    mine = await alert(db)
+    assert await fire_alone(db, 1) == 1
+    await stored(db, 2)
+
+    async def write() -> None:
+        async with db.transaction() as tx:
+            await fail(tx, 1)
+            assert await settle(tx) == 1
+            deleting.append(asyncio.create_task(alerts.delete(db, id=mine)))
+            await waits_for_lock(db, deleting[0])
+            await fire(tx, 2)
+
+    deleting: list[asyncio.Task[int]] = []
+    [failure] = await asyncio.gather(write(), return_exceptions=True)
+    [refusal] = await asyncio.gather(*deleting, return_exceptions=True)
+    assert isinstance(failure, TransientError) != isinstance(refusal, TransientError)
+
+
+async def test_events_are_settled_in_the_order_in_which_deleting_their_alert_finds_them(
+    db: Database,
+) -> None:
+    await alert(db)
+    await stored(db, 2)
+    # The later transaction fired first.
+    assert [await fire_alone(db, 2), await fire_alone(db, 1)] == [1, 1]
+
+    async def orphan_and_settle() -> int:
+        async with db.transaction() as tx:
+            await orphan_rows(tx)
+            return await settle(tx)
+
+    locking = "SELECT id FROM alert_events WHERE transaction_hash = $1 FOR UPDATE SKIP LOCKED"
+    async with db.connection() as connection, connection.transaction():
+        assert await connection.fetch(locking, hash_of(2))
+        settling = asyncio.create_task(orphan_and_settle())
+        await waits_for_lock(db, settling)
+        assert await connection.fetch(locking, hash_of(1))
+    assert await settling == 2

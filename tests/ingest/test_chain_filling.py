@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.ingest.chain import block, block_hash, receipt, transaction
+from tests.ingest.chain import block, block_hash, receipt, some_hash, transaction
 from tests.ingest.inspection import contents, execute, fetch, letters
 from tests.ingest.reading import (
     CHAIN,
@@ -16,6 +16,7 @@ from tests.ingest.reading import (
     canonical,
     check_rows_agree,
     hashes,
+    moved,
     orphans,
     read,
     writing,
@@ -28,7 +29,9 @@ from whaledb.ingest.filling import GapConflict, GapFiller
 from whaledb.ingest.finality import FINALITY_BATCH_ROWS, raise_finality
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.storing import BlockStore
+from whaledb.ingest.traces import TransactionTrace
 from whaledb.ingest.transfers import ReadBlock
+from whaledb.ingest.writing import BlockWriter
 from whaledb.queries import blocks, ingest_cursors
 
 
@@ -254,3 +257,22 @@ async def test_finality_rises_in_batches_and_reaches_what_is_filled_later(db: Da
     assert highest is not None
     assert highest.number == top
     assert hashes(run(5, 6)) == (await canonical(db))[:2]
+
+
+async def test_a_block_that_another_writer_adds_meanwhile_is_not_taken_for_new(
+    db: Database,
+) -> None:
+    """What that one knew of internal transfers is taken back by a receipt that says failed."""
+    made = block(1, [transaction("a", ether=200)])
+    traces = {some_hash("transaction", "a"): TransactionTrace(True, (moved("0", 500),))}
+    other = BlockWriter(
+        source="other", chain_id=CHAIN, min_value_eth=MIN_VALUE_ETH, match_alerts=False
+    )
+    failed = read(made, receipt("a", 1, status="0x0"))
+    async with db.transaction() as tx:
+        await other.write_canonical(tx, read(made, traces=traces), row_by_row=False, unsettled=[])
+        filling = asyncio.create_task(filler(db).fill([failed]))
+        await waits_for_lock(db, filling)
+    await filling
+    rows = await fetch(db, "SELECT trace_path, succeeded FROM whale_transactions ORDER BY 1")
+    assert rows == [("", False), ("0", False)]

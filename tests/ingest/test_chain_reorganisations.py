@@ -288,13 +288,16 @@ class Alerts:
     def __init__(self) -> None:
         self.fired: list[tuple[int, str, int]] = []
         self.settled: list[list[int]] = []
+        self.settled_last = True
 
     async def fire_transfers(self, tx: Any, **given: Any) -> int:
+        self.settled_last = False
         self.fired.append((given["block_number"], given["block_hash"], len(given["keys"])))
         return len(given["keys"])
 
     async def settle_blocks(self, tx: Any, **given: Any) -> int:
         assert len(given["block_numbers"]) == len(given["block_hashes"])
+        self.settled_last = True
         self.settled.append(list(given["block_numbers"]))
         return 0
 
@@ -323,7 +326,9 @@ async def test_alerts_are_fired_for_new_rows_and_settled_for_moved_ones(
     # Revived: matched with what it held before, too.
     await writer.advance(branch(3, 5), head_number=5)
     assert sorted(alerts.fired) == sorted(of(3, 5))
-    assert alerts.settled == [[3, 4], [3]]
+    assert alerts.settled == [[3, 4, 3]]
+    # Settled first, a writer would deadlock with who deletes an alert.
+    assert alerts.settled_last
     alerts.fired.clear()
     alerts.settled.clear()
     failed = read(block(5, [transaction("t5", ether=500)]), receipt("t5", 5, status="0x0"))

@@ -122,15 +122,20 @@ class ChainWriter:
         revived = [BlockKey(row.number, row.hash) for row in known.values() if not row.canonical]
         if (orphaned or revived) and not how.may_orphan:
             raise ExclusiveNeeded
-        await self._writer.orphan(tx, orphaned)
-        await self._writer.restore(tx, revived)
+        unsettled: list[BlockKey] = []
+        await self._writer.orphan(tx, orphaned, unsettled=unsettled)
+        await self._writer.restore(tx, revived, unsettled=unsettled)
         stored = [
             await self._writer.write_canonical(
-                tx, read, is_new=read.block.hash not in known, row_by_row=how.row_by_row
+                tx,
+                read,
+                row_by_row=how.row_by_row,
+                unsettled=unsettled,
             )
             for read in branch
         ]
         refired = await self._writer.fire_revived(tx, revived)
+        await self._writer.settle(tx, unsettled)
         await self._move_cursor(tx, branch, cursor, orphaned)
         # The lease counts from here: the transaction may have taken most of the last one.
         await self._claim.renew(tx)

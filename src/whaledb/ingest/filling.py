@@ -95,6 +95,7 @@ class GapFiller:
         known = {row.hash: row for row in found}
         stored: list[Stored] = []
         conflicts: list[GapConflict] = []
+        unsettled: list[BlockKey] = []
         for segment in _linked(run):
             neighbour = _find_conflict(segment, canonical)
             if neighbour is not None:
@@ -102,15 +103,15 @@ class GapFiller:
                     GapConflict(read.block.number, read.block.hash, neighbour) for read in segment
                 ]
                 continue
-            await self._revive(tx, how, segment, known)
+            await self._revive(tx, how, segment, known, unsettled)
             for read in segment:
-                is_new = read.block.hash not in known
                 stored.append(
                     await self._writer.write_canonical(
-                        tx, read, is_new=is_new, row_by_row=how.row_by_row
+                        tx, read, row_by_row=how.row_by_row, unsettled=unsettled
                     )
                 )
                 canonical[read.block.number] = (read.block.hash, read.block.parent_hash)
+        await self._writer.settle(tx, unsettled)
         return Filled(tuple(stored), tuple(conflicts))
 
     async def _revive(
@@ -119,6 +120,7 @@ class GapFiller:
         how: Attempt,
         segment: Sequence[ReadBlock],
         known: dict[str, rows.Block],
+        unsettled: list[BlockKey],
     ) -> None:
         """Makes orphans canonical that fit a gap: a reorganisation had left it behind."""
         keys: list[BlockKey] = []
@@ -132,7 +134,7 @@ class GapFiller:
             return
         if not how.may_orphan:
             raise ExclusiveNeeded
-        await self._writer.restore(tx, keys)
+        await self._writer.restore(tx, keys, unsettled=unsettled)
 
 
 def _find_conflict(

@@ -67,23 +67,40 @@ class BlockStore:
             tx, chain_id=self._chain_id, first_number=block.number, last_number=block.number
         )
         complete = not block.bad_transactions and not how.row_by_row
-        is_new, orphaned_at = await self._merge_block(tx, how, read, complete=complete)
-        stored = await self._writer.write_rows(
-            tx, read, orphaned_at=orphaned_at, is_new=is_new, row_by_row=how.row_by_row
+        unsettled: list[BlockKey] = []
+        is_new, orphaned_at = await self._merge_block(
+            tx, how, read, complete=complete, unsettled=unsettled
         )
+        stored = await self._writer.write_rows(
+            tx,
+            read,
+            orphaned_at=orphaned_at,
+            is_new=is_new,
+            row_by_row=how.row_by_row,
+            unsettled=unsettled,
+        )
+        await self._writer.settle(tx, unsettled)
         if orphaned_at is None:
             await self._move_cursor(tx, block)
         return stored
 
     async def _merge_block(
-        self, tx: Transaction, how: Attempt, read: ReadBlock, *, complete: bool
+        self,
+        tx: Transaction,
+        how: Attempt,
+        read: ReadBlock,
+        *,
+        complete: bool,
+        unsettled: list[BlockKey],
     ) -> tuple[bool, datetime | None]:
         """Stores the block and locks it. Returns whether it is new, and when it was orphaned."""
         block = read.block
         stored = await blocks.get(tx, chain_id=self._chain_id, hash=block.hash)
         if stored is not None:
             check_same(stored, block)
-        canonical = stored.canonical if stored else await self._take_place(tx, how, block)
+        canonical = (
+            stored.canonical if stored else await self._take_place(tx, how, block, unsettled)
+        )
         inserted = await self._writer.merge_block(tx, read, canonical=canonical, complete=complete)
         if inserted and canonical:
             return True, None
@@ -95,7 +112,9 @@ class BlockStore:
             raise TransientError("another writer stored the block at the same time")
         return bool(inserted), locked.orphaned_at
 
-    async def _take_place(self, tx: Transaction, how: Attempt, block: decoding.Block) -> bool:
+    async def _take_place(
+        self, tx: Transaction, how: Attempt, block: decoding.Block, unsettled: list[BlockKey]
+    ) -> bool:
         """Whether a new block becomes the canonical one at its height.
 
         It does, and the one that is there is orphaned, unless the stored chain goes on
@@ -111,7 +130,7 @@ class BlockStore:
             return False
         if not how.may_orphan:
             raise ExclusiveNeeded
-        await self._writer.orphan(tx, [BlockKey(present.number, present.hash)])
+        await self._writer.orphan(tx, [BlockKey(present.number, present.hash)], unsettled=unsettled)
         return True
 
     async def _move_cursor(self, tx: Transaction, block: decoding.Block) -> None:

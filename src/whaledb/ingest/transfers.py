@@ -9,7 +9,7 @@ import msgspec
 from whaledb.ingest import decoding
 from whaledb.ingest.reading import BadItem
 from whaledb.ingest.receipts import Receipt, Receipts
-from whaledb.ingest.traces import Traces
+from whaledb.ingest.traces import Traces, TransactionTrace
 
 MAX_NAMED_PATH_CHARACTERS: Final = 80
 """Of a trace path in the place of a bad item, whose length is limited."""
@@ -62,8 +62,15 @@ def has_succeeded(read: ReadBlock, transaction: decoding.Transaction) -> bool | 
     receipt = read.receipts.find(read.block.hash, transaction.hash)
     if receipt is not None and receipt.succeeded is not None:
         return receipt.succeeded
-    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces is not None else None
+    trace = _find_trace(read, transaction)
     return trace.succeeded if trace else None
+
+
+def _find_trace(read: ReadBlock, transaction: decoding.Transaction) -> TransactionTrace | None:
+    # Not by its truth: traces that know of nothing are false.
+    if read.traces is None:
+        return None
+    return read.traces.find(read.block.hash, transaction.hash)
 
 
 def list_failed(read: ReadBlock) -> list[str]:
@@ -100,7 +107,7 @@ def _moves(read: ReadBlock, transaction: decoding.Transaction) -> Iterator[Trans
         where=transaction.where,
         payload=transaction.payload,
     )
-    trace = read.traces.find(read.block.hash, transaction.hash) if read.traces is not None else None
+    trace = _find_trace(read, transaction)
     if trace is None or succeeded is False:
         return
     for moved in trace.transfers:

@@ -55,6 +55,10 @@ class BlockWriter:
 
     Transfers worth less than `min_value_eth` are left out. Alerts are matched with the rows
     it adds if `match_alerts`; what old news fires is of no use to anybody.
+
+    The keys of blocks whose rows count no more, or again, are added to `unsettled`; `settle`
+    is given them once the transaction has nothing else to write. Firing locks alerts and
+    settling their events, as deleting an alert does in this order.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class BlockWriter:
         orphaned_at: datetime | None,
         is_new: bool,
         row_by_row: bool,
+        unsettled: list[BlockKey],
     ) -> Stored:
         """Writes the transfers of a block that `merge_block` has locked, and its dead letters.
 
@@ -121,7 +126,7 @@ class BlockWriter:
             fired = await self._fire(tx, block.number, block.hash, merged.added)
         if merged.changed:
             # A row may have been shown as failed just now: what it fired does not stand.
-            await self._settle(tx, [BlockKey(block.number, block.hash)])
+            unsettled.append(BlockKey(block.number, block.hash))
         for bad, sqlstate in merged.refused:
             await write_dead_letter(tx, source=self.source, bad=bad, sqlstate=sqlstate)
         written = len(merged.added) + len(merged.changed)
@@ -135,17 +140,30 @@ class BlockWriter:
         )
 
     async def write_canonical(
-        self, tx: Transaction, read: ReadBlock, *, is_new: bool, row_by_row: bool
+        self,
+        tx: Transaction,
+        read: ReadBlock,
+        *,
+        row_by_row: bool,
+        unsettled: list[BlockKey],
     ) -> Stored:
         """Stores a block that is canonical, or about to be added as such, with its rows."""
         complete = not read.block.bad_transactions and not row_by_row
-        await self.merge_block(tx, read, canonical=True, complete=complete)
+        # Told by the merge itself: another writer may have added the block since it was looked for.
+        added = await self.merge_block(tx, read, canonical=True, complete=complete)
         return await self.write_rows(
-            tx, read, orphaned_at=None, is_new=is_new, row_by_row=row_by_row
+            tx,
+            read,
+            orphaned_at=None,
+            is_new=added is True,
+            row_by_row=row_by_row,
+            unsettled=unsettled,
         )
 
-    async def orphan(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
-        """Takes canonical blocks out of the chain with all that follows from their rows.
+    async def orphan(
+        self, tx: Transaction, keys: Sequence[BlockKey], *, unsettled: list[BlockKey]
+    ) -> None:
+        """Takes canonical blocks out of the chain with their rows.
 
         Under the exclusive lock, as `restore` is.
         """
@@ -157,9 +175,11 @@ class BlockWriter:
         await whale_transactions.orphan_blocks(
             tx, chain_id=self.chain_id, block_numbers=numbers, block_hashes=hashes
         )
-        await self._settle(tx, keys)
+        unsettled += keys
 
-    async def restore(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+    async def restore(
+        self, tx: Transaction, keys: Sequence[BlockKey], *, unsettled: list[BlockKey]
+    ) -> None:
         """Takes `orphan` back for blocks that are canonical again."""
         if not keys:
             return
@@ -169,10 +189,15 @@ class BlockWriter:
         await whale_transactions.restore_blocks(
             tx, chain_id=self.chain_id, block_numbers=numbers, block_hashes=hashes
         )
-        await self._settle(tx, keys)
+        unsettled += keys
 
-    async def _settle(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
-        """Retracts what fired from rows of these blocks, or lets it stand, as rows are now."""
+    async def settle(self, tx: Transaction, keys: Sequence[BlockKey]) -> None:
+        """Retracts what fired from rows of these blocks, or lets it stand, as rows are now.
+
+        After the last row of the transaction was written, and the last alert fired.
+        """
+        if not keys:
+            return
         await alerting.settle_blocks(
             tx,
             chain_id=self.chain_id,

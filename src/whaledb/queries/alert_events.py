@@ -67,7 +67,7 @@ _merge_patterns: Many[FiredAlert] = Many(
 _settle: Affected = Affected(
     _STATEMENTS.bind(
         "settle",
-        digest="1687bac3891325bd",
+        digest="db4265138c900c79",
         columns=(),
         nullable=(),
     ),
@@ -263,7 +263,10 @@ async def settle(
     and after it. The blocks are given as arrays of equal length.
     Affects as many events as changed; one whose row is gone, as after its month was archived,
     stays as it is.
-    Index: idx_alert_events_transfer, whale_transactions_pkey.
+    Events are locked in the order in which deleting their alert finds them, so that it and
+    this
+    wait for each other instead of deadlocking.
+    Index: idx_alert_events_transfer, whale_transactions_pkey, alert_events_pkey.
     """
     return await _settle.run(db, block_numbers, block_hashes, chain_id)
 

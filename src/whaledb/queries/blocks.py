@@ -179,7 +179,7 @@ _list_known: Many[Block] = Many(
 _list_displaced: Many[DisplacedBlock] = Many(
     _STATEMENTS.bind(
         "list_displaced",
-        digest="f1106fe71c6f7084",
+        digest="5ba674444e3518a3",
         columns=(("number", "int8"), ("hash", "text"), ("finality", "text")),
         nullable=(),
     ),
@@ -237,9 +237,9 @@ _delete: Affected = Affected(
 _list_missing_ranges: Many[MissingBlocks] = Many(
     _STATEMENTS.bind(
         "list_missing_ranges",
-        digest="fb1466f1555a70a0",
+        digest="0d77f21ad27569c0",
         columns=(("first_number", "int8"), ("last_number", "int8"), ("block_count", "int8")),
-        nullable=(),
+        nullable=("last_number",),
     ),
     MissingBlocks,
 )
@@ -507,7 +507,8 @@ async def list_displaced(
     is the tip's child, and what descends from any of these above. The branch's own blocks,
     kept_hashes (lower case), stay. At most max_rows, and then not always the lowest.
     Index: idx_blocks_canonical_number, once more for each block that descends; LIMIT 1, as at
-    most one is canonical, keeps the planner from reading all blocks for a join instead.
+    most one is canonical, keeps the planner from reading all blocks for a join instead. The
+    first LIMIT bounds what is read between after_number and last_number, however far apart.
     """
     return await _list_displaced.run(
         db,
@@ -515,9 +516,9 @@ async def list_displaced(
         after_number,
         last_number,
         kept_hashes,
+        max_rows,
         tip_number,
         tip_hash,
-        max_rows,
     )
 
 
@@ -619,13 +620,13 @@ async def list_missing_ranges(
     *,
     chain_id: int,
     first_number: int,
-    last_number: int,
+    last_number: int | None,
     max_rows: int,
 ) -> list[MissingBlocks]:
     """The ranges of numbers from first_number to last_number at which a chain has no canonical
     block, lowest first; both ends of each are missing. Where nothing is stored at all that is
     the whole range. Continue from the last last_number plus one.
     Index: idx_blocks_canonical_number; it reads the numbers of the blocks in between, up to
-    the last range that it returns.
+    the last range that it returns, and of the highest block once more.
     """
-    return await _list_missing_ranges.run(db, last_number, first_number, chain_id, max_rows)
+    return await _list_missing_ranges.run(db, first_number, chain_id, last_number, max_rows)
