@@ -6,7 +6,8 @@ that was ended in any way is gone on with by starting it again.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -14,17 +15,20 @@ import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError
-from whaledb.ingest.filling import GapFiller
+from whaledb.ingest.decoding import Block
+from whaledb.ingest.filling import Filled, GapConflict, GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.ingest.transfers import ReadBlock
-from whaledb.live.fetching import BlockReader, check_chain
+from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
 from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
+from whaledb.live.waiting import Stopped, unless_stopped
 from whaledb.queries import blocks
 from whaledb.rpc import ChainMoved, Node
 
 BACKFILL_SOURCE: Final = "backfill"
 RANGES_AT_A_TIME: Final = 100
 MAX_MOVES: Final = 5
+"""How often a batch is read again because the chain moved under it, as it does near the head."""
 MOVED_DELAY_S: Final = 0.5
 
 
@@ -56,8 +60,9 @@ class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What filling did.
 
-    `conflicts` were not stored: the node's block does not fit its stored neighbours.
-    `missing_at_node` are heights that the node does not have.
+    `conflicts` were not stored: the node's block does not fit its stored neighbours, and
+    what is above it in the same gap was left alone. `missing_at_node` are heights that the
+    node does not have.
     """
 
     chain_id: int
@@ -84,20 +89,19 @@ async def backfill(
     """Fills missing heights, a batch of blocks in each transaction, until none is left.
 
     Nothing that is stored is orphaned or moved, so that it may run beside whoever follows
-    the chain. Alerts do not fire: what is found here is old. The batch under way when
-    `stop` is set is finished.
+    the chain. Alerts do not fire: what is found here is old. When `stop` is set, what is
+    being read is left, what is being written is finished.
 
     Raises:
         ConfigurationError: an option cannot be used, or the node is of another chain.
         NodeUnavailable: the node was away for longer than its client waits.
+        BlockUnreadable: a block cannot be read; those below it were stored.
     """
     _check_options(options)
     chain_id = await check_chain(node, options.chain_id)
-    run = _Run(db, node, options, chain_id, on_progress, on_refused, on_notice or _ignore)
-    async for numbers in run.batches():
-        if stop.is_set():
-            break
-        await run.fill(numbers)
+    run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or _ignore)
+    with suppress(Stopped):
+        await run.fill_gaps()
     return run.summary()
 
 
@@ -122,6 +126,7 @@ class _Run:
         node: Node,
         options: BackfillOptions,
         chain_id: int,
+        stop: asyncio.Event,
         on_progress: Callable[[BackfillProgress], None] | None,
         on_refused: Callable[[RefusedItem], None] | None,
         on_notice: Callable[[str], None],
@@ -129,6 +134,7 @@ class _Run:
         self._db = db
         self._chain_id = chain_id
         self._options = options
+        self._stop = stop
         self._on_progress = on_progress
         self._on_refused = on_refused
         self._notice = on_notice
@@ -148,11 +154,11 @@ class _Run:
         self._started_s = time.perf_counter()
         self._tally = _Tally()
 
-    async def batches(self) -> AsyncGenerator[range]:
-        """The missing heights, lowest first, in bounded ranges."""
+    async def fill_gaps(self) -> None:
+        """The missing heights, lowest first; what could not be filled is not tried again."""
         first, last = await self._ends()
         left = self._options.max_blocks
-        while first <= last and (left is None or left > 0):
+        while first <= last:
             missing = await blocks.list_missing_ranges(
                 self._db,
                 chain_id=self._chain_id,
@@ -163,18 +169,34 @@ class _Run:
             if not missing:
                 return
             for gap in missing:
-                for number in range(
-                    gap.first_number, gap.last_number + 1, self._options.batch_blocks
-                ):
-                    end = min(gap.last_number + 1, number + self._options.batch_blocks)
-                    if left is not None:
-                        end = min(end, number + left)
-                        left -= end - number
-                    yield range(number, end)
-                    if left == 0:
-                        return
-            # What could not be filled stays missing, and is not tried again in this run.
+                end = gap.last_number + 1
+                if left is not None:
+                    end = min(end, gap.first_number + left)
+                    left -= end - gap.first_number
+                await self._fill_gap(range(gap.first_number, end))
+                if left == 0:
+                    return
             first = missing[-1].last_number + 1
+
+    async def _fill_gap(self, gap: range) -> None:
+        """A batch after the other, up to the first that contradicts what is stored.
+
+        Above that one the node's blocks would meet no stored neighbour that could tell that
+        they are of another chain.
+        """
+        absent: list[int] = []
+        try:
+            for start in range(0, len(gap), self._options.batch_blocks):
+                numbers = gap[start : start + self._options.batch_blocks]
+                if not await self._fill(numbers, absent):
+                    return
+        finally:
+            self._tally.missing_at_node += len(absent)
+            if absent:
+                self._notice(
+                    f"the node does not have {len(absent)} of {_span(gap[0], gap[-1])}, the last"
+                    f" of them {absent[-1]}: they stay missing; name a node that keeps old blocks"
+                )
 
     async def _ends(self) -> tuple[int, int]:
         first, last = self._options.first_number, self._options.last_number
@@ -186,20 +208,39 @@ class _Run:
             last = -1 if highest is None else highest.number
         return first, last
 
-    async def _read(self, numbers: range) -> list[ReadBlock]:
+    async def _fill(self, numbers: range, absent: list[int]) -> bool:
+        """Whether none of these contradicts what is stored; adds to `absent` what is not there."""
         moves = 0
         while True:
             try:
-                return await self._reader.read(await self._reader.by_numbers(numbers))
+                found, read = await unless_stopped(self._stop, self._read(numbers))
+                filled = await self._filler.fill(read)
+            except BlockUnreadable:
+                half = len(numbers) // 2
+                if not half:
+                    raise
+                lower, upper = numbers[:half], numbers[half:]
+                return await self._fill(lower, absent) and await self._fill(upper, absent)
             except ChainMoved:
                 if moves == MAX_MOVES:
                     raise
+            else:
+                self._account(filled)
+                if not filled.conflicts or moves == MAX_MOVES:
+                    break
+                # The follower may just be about to leave a branch that the node has left.
             moves += 1
-            await asyncio.sleep(MOVED_DELAY_S)
+            await unless_stopped(self._stop, asyncio.sleep(MOVED_DELAY_S))
+        absent += [n for n, block in zip(numbers, found, strict=True) if block is None]
+        self._tell_conflicts(filled.conflicts)
+        self._report(numbers[-1])
+        return not filled.conflicts
 
-    async def fill(self, numbers: range) -> None:
-        read = await self._read(numbers)
-        filled = await self._filler.fill(read)
+    async def _read(self, numbers: range) -> tuple[list[Block | None], list[ReadBlock]]:
+        found = await self._reader.by_numbers(numbers)
+        return found, await self._reader.read([block for block in found if block is not None])
+
+    def _account(self, filled: Filled) -> None:
         tally = self._tally
         for stored in filled.stored:
             tally.blocks += 1
@@ -211,24 +252,24 @@ class _Run:
                 if self._on_refused is not None:
                     refused = RefusedItem(source=BACKFILL_SOURCE, item=bad.where, reason=bad.reason)
                     self._on_refused(refused)
-        for conflict in filled.conflicts:
-            tally.conflicts += 1
+
+    def _tell_conflicts(self, conflicts: Sequence[GapConflict]) -> None:
+        self._tally.conflicts += len(conflicts)
+        if conflicts:
+            first, last = conflicts[0], conflicts[-1]
             self._notice(
-                f"block {conflict.number} was not stored: it does not link with the stored block"
-                f" {conflict.neighbour}; one of the two is not of the chain"
+                f"{_span(first.number, last.number)}: not stored, as the node's do not link with"
+                f" the stored block {first.neighbour}, and what is above them in this gap was"
+                " left alone; one of the two is not of the chain"
             )
-        if len(read) < len(numbers):
-            tally.missing_at_node += len(numbers) - len(read)
-            self._notice(
-                f"the node does not have block {numbers[len(read)]}: it and those after it, up"
-                f" to {numbers[-1]}, stay missing"
-            )
+
+    def _report(self, number: int) -> None:
         if self._on_progress is not None:
             self._on_progress(
                 BackfillProgress(
-                    number=numbers[-1],
-                    blocks=tally.blocks,
-                    transactions_written=tally.transactions_written,
+                    number=number,
+                    blocks=self._tally.blocks,
+                    transactions_written=self._tally.transactions_written,
                 )
             )
 
@@ -250,6 +291,10 @@ class _Tally(msgspec.Struct):
     dead_letters: int = 0
     conflicts: int = 0
     missing_at_node: int = 0
+
+
+def _span(first: int, last: int) -> str:
+    return f"block {first}" if first == last else f"blocks {first} to {last}"
 
 
 def _ignore(_: str) -> None:
