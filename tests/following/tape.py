@@ -130,10 +130,8 @@ class Player:
 
     def _at(self, wanted: str) -> JSON | None:
         """The block that a tag or a height names."""
-        if wanted in ("safe", "finalized"):
-            number = self.tags.get(wanted, -1)
-        else:
-            number = int(wanted, 16)
+        is_tag = wanted in ("safe", "finalized")
+        number = self.tags.get(wanted, -1) if is_tag else int(wanted, 16)
         if number in self.lacking:
             return None
         return self.spoiled.get(number, self._chain.get(number))

@@ -1,17 +1,20 @@
 """Forks of made-up chains: which are followed, which are waited out, which are refused."""
 
+import asyncio
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
-from tests.following.replays import CHAIN, grown, options, replay, tape
+from tests.anvil import running
+from tests.following.replays import RETRIES, grown, options, replay, tape
 from tests.following.tape import JSON, playing
 from tests.ingest.inspection import chain, contents, execute, fetch, value
 from typedsql.database import Database
 from whaledb.ingest.advancing import NodeBehind, ReorganisationRefused
-from whaledb.live import FollowSummary
+from whaledb.live import FollowOptions, FollowSummary, follow
 from whaledb.queries import alerts
+from whaledb.rpc import open_node
 
 USER = UUID("00000000-0000-4000-8000-000000000778")
 
@@ -29,7 +32,7 @@ async def followed(
 
 
 async def canonical(db: Database) -> list[str]:
-    return [hash for _, hash, is_canonical in await chain(db) if is_canonical]
+    return [key for _, key, is_canonical in await chain(db) if is_canonical]
 
 
 def hashes(*branches: list[JSON]) -> list[str]:
@@ -130,7 +133,7 @@ async def test_a_node_that_lags_is_waited_for(db: Database) -> None:
 async def test_a_node_that_never_catches_up_is_given_up(db: Database) -> None:
     await followed(db, MAIN)
     before = await contents(db)
-    with pytest.raises(NodeBehind, match="head is block 14, block 20 is stored.* lags behind"):
+    with pytest.raises(NodeBehind, match=r"head is block 14, block 20 is stored.* lags behind"):
         async with playing(tape(MAIN[:5])) as player:
             player.reveal()
             chosen = options(player, first_number=10, give_up_after_s=0.05)
@@ -138,16 +141,66 @@ async def test_a_node_that_never_catches_up_is_given_up(db: Database) -> None:
     assert await contents(db) == before
 
 
-async def replay_without_end(db: Database, url: str, chosen: object) -> None:
-    import asyncio
+async def test_a_node_that_was_started_anew_rolls_nothing_back(db: Database) -> None:
+    """Its genesis is of another second: it is another chain with the same number."""
+    notices: list[str] = []
+    with running("--no-mining") as node:
+        node.mine(3)
+        async with open_node(node.http_url, poll_interval_s=0.02, retries=RETRIES) as opened:
+            chosen = FollowOptions(first_number=0, last_number=3)
+            await follow(db, opened, chosen, stop=asyncio.Event())
+            before = await contents(db)
+            node.kill()
+            await asyncio.sleep(1.1)
+            node.start()
+            node.mine(5)
+            with pytest.raises(ReorganisationRefused, match="started anew"):
+                await follow(
+                    db,
+                    opened,
+                    FollowOptions(give_up_after_s=5),
+                    stop=asyncio.Event(),
+                    on_notice=notices.append,
+                )
+    assert await contents(db) == before
 
-    from whaledb.live import FollowOptions, follow
-    from whaledb.rpc import open_node
 
-    assert isinstance(chosen, FollowOptions)
+async def test_a_node_whose_chain_was_lost_is_followed_once_it_is_as_high(db: Database) -> None:
+    """The genesis is the same: a deep reorganisation, which is said, and nothing is deleted."""
+    notices: list[str] = []
+    with running("--no-mining", "--timestamp", "1700000000") as node:
+        node.mine(3)
+        async with open_node(node.http_url, poll_interval_s=0.02, retries=RETRIES) as opened:
+            chosen = FollowOptions(first_number=0, last_number=3)
+            await follow(db, opened, chosen, stop=asyncio.Event())
+            node.kill()
+            node.start()
+            behind = asyncio.Event()
+
+            def told(notice: str) -> None:
+                notices.append(notice)
+                if "lags behind" in notice:
+                    behind.set()
+
+            following = asyncio.create_task(
+                follow(
+                    db,
+                    opened,
+                    FollowOptions(last_number=5),
+                    stop=asyncio.Event(),
+                    on_notice=told,
+                )
+            )
+            async with asyncio.timeout(30):
+                await behind.wait()
+                node.call("evm_increaseTime", 100)
+                node.mine(5)
+                summary = await following
+    assert (summary.stored_number, summary.blocks_orphaned) == (5, 3)
+    assert any("3 blocks from 1 to 3 were orphaned" in notice for notice in notices)
+    assert await value(db, "SELECT count(*) FROM blocks") == 9
+
+
+async def replay_without_end(db: Database, url: str, chosen: FollowOptions) -> None:
     async with asyncio.timeout(30), open_node(url, poll_interval_s=0.005) as node:
         await follow(db, node, chosen, stop=asyncio.Event())
-
-
-def test_the_chain_of_these_tests_is_the_one_of_the_tape() -> None:
-    assert tape(MAIN).chain_id == CHAIN

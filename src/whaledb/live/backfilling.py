@@ -6,7 +6,7 @@ that was ended in any way is gone on with by starting it again.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final
@@ -15,8 +15,9 @@ import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError
+from whaledb import rows
 from whaledb.ingest.decoding import Block
-from whaledb.ingest.filling import Filled, GapConflict, GapFiller
+from whaledb.ingest.filling import Filled, GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.ingest.transfers import ReadBlock
 from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
@@ -60,8 +61,8 @@ class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What filling did.
 
-    `conflicts` were not stored: the node's block does not fit its stored neighbours, and
-    what is above it in the same gap was left alone. `missing_at_node` are heights that the
+    `conflicts` are blocks of gaps that were left alone, from the height on at which the
+    node's chain was seen not to meet the stored one. `missing_at_node` are heights that the
     node does not have.
     """
 
@@ -132,6 +133,7 @@ class _Run:
         on_notice: Callable[[str], None],
     ) -> None:
         self._db = db
+        self._node = node
         self._chain_id = chain_id
         self._options = options
         self._stop = stop
@@ -173,30 +175,57 @@ class _Run:
                 if left is not None:
                     end = min(end, gap.first_number + left)
                     left -= end - gap.first_number
-                await self._fill_gap(range(gap.first_number, end))
+                await self._fill_gap(gap, end)
                 if left == 0:
                     return
             first = missing[-1].last_number + 1
 
-    async def _fill_gap(self, gap: range) -> None:
-        """A batch after the other, up to the first that contradicts what is stored.
+    async def _fill_gap(self, gap: rows.MissingBlocks, end: int) -> None:
+        """A batch after the other below `end`, up to the first that contradicts what is stored.
 
         Above that one the node's blocks would meet no stored neighbour that could tell that
         they are of another chain.
         """
         absent: list[int] = []
-        try:
-            for start in range(0, len(gap), self._options.batch_blocks):
-                numbers = gap[start : start + self._options.batch_blocks]
-                if not await self._fill(numbers, absent):
-                    return
-        finally:
-            self._tally.missing_at_node += len(absent)
-            if absent:
-                self._notice(
-                    f"the node does not have {len(absent)} of {_span(gap[0], gap[-1])}, the last"
-                    f" of them {absent[-1]}: they stay missing; name a node that keeps old blocks"
+        apart = await self._apart(gap)
+        start = gap.first_number
+        while apart is None and start < end:
+            numbers = range(start, min(end, start + self._options.batch_blocks))
+            apart = await self._fill(numbers, absent)
+            start = start if apart is not None else numbers.stop
+        self._tally.missing_at_node += len(absent)
+        if absent:
+            self._notice(
+                f"the node does not have {len(absent)} of {_span(gap.first_number, end - 1)}, the"
+                f" last of them {absent[-1]}: they stay missing; name a node that keeps old blocks"
+            )
+        if apart is not None:
+            self._tally.conflicts += end - start
+            self._notice(
+                f"{_span(start, end - 1)}: left alone, as the node's chain does not meet the"
+                f" stored one at block {apart}; one of the two is not of the chain"
+            )
+
+    async def _apart(self, gap: rows.MissingBlocks) -> int | None:
+        """The height next to a gap at which the node has another block than is stored."""
+        for number in (gap.first_number - 1, gap.last_number + 1):
+            for move in range(MAX_MOVES + 1):
+                stored = await blocks.get_canonical(
+                    self._db, chain_id=self._chain_id, number=number
                 )
+                if stored is None:
+                    break
+                there = await unless_stopped(self._stop, self._node.reference_at(number))
+                if there is None or there.hash == stored.hash:
+                    break
+                if move == MAX_MOVES:
+                    return number
+                await self._moved()
+        return None
+
+    async def _moved(self) -> None:
+        """The follower may just be about to leave a branch that the node has left."""
+        await unless_stopped(self._stop, asyncio.sleep(MOVED_DELAY_S))
 
     async def _ends(self) -> tuple[int, int]:
         first, last = self._options.first_number, self._options.last_number
@@ -208,8 +237,11 @@ class _Run:
             last = -1 if highest is None else highest.number
         return first, last
 
-    async def _fill(self, numbers: range, absent: list[int]) -> bool:
-        """Whether none of these contradicts what is stored; adds to `absent` what is not there."""
+    async def _fill(self, numbers: range, absent: list[int]) -> int | None:
+        """The height at which these contradict what is stored, None if they do not.
+
+        Adds to `absent` what the node does not have.
+        """
         moves = 0
         while True:
             try:
@@ -219,8 +251,9 @@ class _Run:
                 half = len(numbers) // 2
                 if not half:
                     raise
-                lower, upper = numbers[:half], numbers[half:]
-                return await self._fill(lower, absent) and await self._fill(upper, absent)
+                # What is below it is stored.
+                apart = await self._fill(numbers[:half], absent)
+                return apart if apart is not None else await self._fill(numbers[half:], absent)
             except ChainMoved:
                 if moves == MAX_MOVES:
                     raise
@@ -228,13 +261,11 @@ class _Run:
                 self._account(filled)
                 if not filled.conflicts or moves == MAX_MOVES:
                     break
-                # The follower may just be about to leave a branch that the node has left.
             moves += 1
-            await unless_stopped(self._stop, asyncio.sleep(MOVED_DELAY_S))
+            await self._moved()
         absent += [n for n, block in zip(numbers, found, strict=True) if block is None]
-        self._tell_conflicts(filled.conflicts)
         self._report(numbers[-1])
-        return not filled.conflicts
+        return filled.conflicts[0].neighbour if filled.conflicts else None
 
     async def _read(self, numbers: range) -> tuple[list[Block | None], list[ReadBlock]]:
         found = await self._reader.by_numbers(numbers)
@@ -252,16 +283,6 @@ class _Run:
                 if self._on_refused is not None:
                     refused = RefusedItem(source=BACKFILL_SOURCE, item=bad.where, reason=bad.reason)
                     self._on_refused(refused)
-
-    def _tell_conflicts(self, conflicts: Sequence[GapConflict]) -> None:
-        self._tally.conflicts += len(conflicts)
-        if conflicts:
-            first, last = conflicts[0], conflicts[-1]
-            self._notice(
-                f"{_span(first.number, last.number)}: not stored, as the node's do not link with"
-                f" the stored block {first.neighbour}, and what is above them in this gap was"
-                " left alone; one of the two is not of the chain"
-            )
 
     def _report(self, number: int) -> None:
         if self._on_progress is not None:
