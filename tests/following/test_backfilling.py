@@ -18,6 +18,7 @@ from whaledb.live import (
     BackfillSummary,
     FollowOptions,
     backfill,
+    backfilling,
     follow,
 )
 from whaledb.live.fetching import BlockUnreadable

@@ -299,7 +299,9 @@ class _Reports:
         caught_up = self._was_behind and not is_behind
         self._was_behind = is_behind
         if caught_up or self._is_due(REPORT_INTERVAL_S if is_behind else QUIET_INTERVAL_S):
-            where = f"{now.lag_blocks} behind the node's head" if is_behind else "the node's head"
+            where = (
+                f"{now.lag_blocks} behind the node's head" if is_behind else "at the node's head"
+            )
             say(
                 f"block {now.stored_number}, {where}, {_age(now.lag_s)} old; "
                 f"{now.blocks} blocks and {now.transactions_written} transfers in this run"

@@ -17,11 +17,11 @@ from typedsql.database import Database
 from typedsql.errors import ConfigurationError
 from whaledb import rows
 from whaledb.ingest.decoding import Block
-from whaledb.ingest.filling import Filled, GapFiller
+from whaledb.ingest.filling import GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.ingest.transfers import ReadBlock
 from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
-from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
+from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, RowTally, check_range
 from whaledb.live.waiting import Stopped, unless_stopped
 from whaledb.queries import blocks
 from whaledb.rpc import ChainMoved, Node
@@ -107,15 +107,9 @@ async def backfill(
 
 
 def _check_options(options: BackfillOptions) -> None:
-    if not 1 <= options.batch_blocks <= MAX_BATCH_BLOCKS:
-        raise ConfigurationError(f"a batch has to hold from 1 to {MAX_BATCH_BLOCKS} blocks")
+    check_range(options.first_number, options.last_number, batch_blocks=options.batch_blocks)
     if options.max_blocks is not None and options.max_blocks < 1:
         raise ConfigurationError("the number of blocks to fill has to be 1 or more")
-    first, last = options.first_number, options.last_number
-    if (first is not None and first < 0) or (last is not None and last < (first or 0)):
-        raise ConfigurationError(
-            "the first block has to be 0 or higher, and the last no lower than the first"
-        )
 
 
 class _Run:
@@ -258,7 +252,7 @@ class _Run:
                 if moves == MAX_MOVES:
                     raise
             else:
-                self._account(filled)
+                self._tally.take(filled.stored, source=BACKFILL_SOURCE, on_refused=self._on_refused)
                 if not filled.conflicts or moves == MAX_MOVES:
                     break
             moves += 1
@@ -270,19 +264,6 @@ class _Run:
     async def _read(self, numbers: range) -> tuple[list[Block | None], list[ReadBlock]]:
         found = await self._reader.by_numbers(numbers)
         return found, await self._reader.read([block for block in found if block is not None])
-
-    def _account(self, filled: Filled) -> None:
-        tally = self._tally
-        for stored in filled.stored:
-            tally.blocks += 1
-            tally.transactions_seen += stored.transactions_seen
-            tally.transactions_written += stored.transactions_written
-            tally.already_present += stored.already_present
-            tally.dead_letters += len(stored.dead_letters)
-            for bad in stored.dead_letters:
-                if self._on_refused is not None:
-                    refused = RefusedItem(source=BACKFILL_SOURCE, item=bad.where, reason=bad.reason)
-                    self._on_refused(refused)
 
     def _report(self, number: int) -> None:
         if self._on_progress is not None:
@@ -302,14 +283,9 @@ class _Run:
         )
 
 
-class _Tally(msgspec.Struct):
+class _Tally(RowTally):
     """What a run counts; its fields are those of `BackfillSummary`."""
 
-    blocks: int = 0
-    transactions_seen: int = 0
-    transactions_written: int = 0
-    already_present: int = 0
-    dead_letters: int = 0
     conflicts: int = 0
     missing_at_node: int = 0
 

@@ -31,7 +31,7 @@ from whaledb.live.outcome import (
     FollowOptions,
     FollowProgress,
     FollowSummary,
-    Tally,
+    FollowTally,
     check_options,
 )
 from whaledb.live.waiting import Heads, Patience, Stopped, unless_stopped
@@ -124,7 +124,7 @@ class _Follower:
         self._stored_number: int | None = None
         self._stored_hash = ""
         self._stored_at: datetime | None = None
-        self._tally = Tally()
+        self._tally = FollowTally()
 
     async def run(self, claim: Claim) -> None:
         writer = ChainWriter(self._db, claim=claim, min_value_eth=self._options.min_value_eth)
@@ -201,14 +201,7 @@ class _Follower:
         self._stored_number, self._stored_hash = tip.number, tip.hash
         self._stored_at = tip.timestamp
         tally = self._tally
-        tally.blocks += len(branch.blocks)
-        for stored in advanced.stored:
-            tally.transactions_seen += stored.transactions_seen
-            tally.transactions_written += stored.transactions_written
-            tally.already_present += stored.already_present
-            tally.dead_letters += len(stored.dead_letters)
-            for bad in stored.dead_letters:
-                self._tell_refused(bad.where, bad.reason)
+        tally.take(advanced.stored, source=self._options.stream, on_refused=self._on_refused)
         tally.alerts_fired += advanced.alerts_fired
         tally.blocks_orphaned += len(advanced.orphaned)
         tally.blocks_revived += len(advanced.revived)
@@ -235,10 +228,6 @@ class _Follower:
                 transactions_written=self._tally.transactions_written,
             )
         )
-
-    def _tell_refused(self, item: str, reason: str) -> None:
-        if self._on_refused is not None:
-            self._on_refused(RefusedItem(source=self._options.stream, item=item, reason=reason))
 
     def summary(self) -> FollowSummary:
         return FollowSummary(
