@@ -6,7 +6,7 @@ that was ended in any way is gone on with by starting it again.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final
@@ -231,37 +231,37 @@ class _Run:
             last = -1 if highest is None else highest.number
         return first, last
 
-    async def _fill(self, numbers: range, absent: list[int]) -> int | None:
+    async def _fill(self, numbers: Sequence[int], absent: list[int]) -> int | None:
         """The height at which these contradict what is stored, None if they do not.
 
         Adds to `absent` what the node does not have.
         """
-        moves = 0
-        while True:
+        wanted = numbers
+        for moves_left in range(MAX_MOVES, -1, -1):
             try:
-                found, read = await unless_stopped(self._stop, self._read(numbers))
+                found, read = await unless_stopped(self._stop, self._read(wanted))
                 filled = await self._filler.fill(read)
             except BlockUnreadable:
-                half = len(numbers) // 2
+                half = len(wanted) // 2
                 if not half:
                     raise
                 # What is below it is stored.
-                apart = await self._fill(numbers[:half], absent)
-                return apart if apart is not None else await self._fill(numbers[half:], absent)
+                apart = await self._fill(wanted[:half], absent)
+                return apart if apart is not None else await self._fill(wanted[half:], absent)
             except ChainMoved:
-                if moves == MAX_MOVES:
+                if not moves_left:
                     raise
             else:
                 self._tally.take(filled.stored, source=BACKFILL_SOURCE, on_refused=self._on_refused)
-                if not filled.conflicts or moves == MAX_MOVES:
-                    break
-            moves += 1
+                absent += [n for n, block in zip(wanted, found, strict=True) if block is None]
+                if not filled.conflicts or not moves_left:
+                    self._report(numbers[-1])
+                    return filled.conflicts[0].neighbour if filled.conflicts else None
+                wanted = [conflict.number for conflict in filled.conflicts]
             await self._moved()
-        absent += [n for n, block in zip(numbers, found, strict=True) if block is None]
-        self._report(numbers[-1])
-        return filled.conflicts[0].neighbour if filled.conflicts else None
+        raise AssertionError("the last move returns or raises")
 
-    async def _read(self, numbers: range) -> tuple[list[Block | None], list[ReadBlock]]:
+    async def _read(self, numbers: Sequence[int]) -> tuple[list[Block | None], list[ReadBlock]]:
         found = await self._reader.by_numbers(numbers)
         return found, await self._reader.read([block for block in found if block is not None])
 
