@@ -95,7 +95,7 @@ async def test_a_paused_writer_that_was_replaced_writes_nothing(
     assert await heights(db) == list(range(10, 21))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_ended_while_idle(db: Database, player: Player, number: signal.Signals) -> None:
     async with following(db, player, "--json", lease_s=LONG_LEASE_S) as first:
         await until_stored(db, 20)
@@ -151,6 +151,19 @@ async def test_after_a_kill_the_next_one_waits_for_the_lease(db: Database, playe
         assert (await second.ends())[0] == 0
     assert "waiting for its claim to expire" in second.err
     assert await heights(db) == list(range(10, 24))
+
+
+async def test_ended_while_it_waits_for_a_claim(db: Database, player: Player) -> None:
+    async with following(db, player, lease_s=LONG_LEASE_S) as first:
+        await until_stored(db, 20)
+        first.signal(signal.SIGKILL)
+        await first.ends()
+    async with following(db, player, lease_s=LONG_LEASE_S) as second:
+        await second.says("waiting for its claim to expire")
+        second.signal(signal.SIGTERM)
+        assert (await second.ends())[0] == 0
+    # It ended before the claim did, and left it as it was.
+    assert await value(db, "SELECT count(*) FROM ingest_claims WHERE expires_at > now()") == 1
 
 
 async def test_connections_that_the_server_ends_are_survived(

@@ -1,6 +1,5 @@
 """A node's chain: followed as it grows, and its gaps filled."""
 
-import asyncio
 import os
 import signal
 import time
@@ -26,6 +25,8 @@ from whaledb.cli.progress import refusals, tell_refused
 from whaledb.project import PROJECT
 
 if TYPE_CHECKING:
+    import asyncio
+
     from whaledb.live import BackfillProgress, BackfillSummary, FollowProgress, FollowSummary
 
 NODE_VARIABLE: Final = "ETH_RPC_URL"
@@ -256,8 +257,10 @@ def node_url(given: str | None) -> str:
 
 
 @contextmanager
-def stopped_by_signals() -> Generator[asyncio.Event]:
+def stopped_by_signals() -> "Generator[asyncio.Event]":
     """An event that SIGTERM, SIGHUP or Ctrl-C sets; a second one ends the work at once."""
+    import asyncio
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     before: dict[int, _Handler] = {}
