@@ -176,7 +176,7 @@ async def soak_following(server: ConnectionTarget, seed: int, kills: int) -> boo
     rng = random.Random(seed)
     async with (
         open_databases(server) as databases,
-        playing(Tape(TAPE, chain_id=POLYGON)) as player,
+        playing(Tape.recorded(TAPE, chain_id=POLYGON)) as player,
     ):
         template = await databases.template()
         async with databases.fresh(template) as target:

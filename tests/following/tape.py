@@ -1,14 +1,15 @@
-"""Plays a recorded JSON-RPC session back as a node would serve it.
+"""Plays a chain back as a node would serve it, one head after the other.
 
-A tape holds requests and replies in order (shared/data/SOURCES.md). Each block that was
-asked for by number is a head the node had at that moment; one asked for by hash came with
-the head after it. The player has one head at a time, `reveal` moves it to the next, and it
-answers for the chain that ends there: any order of questions may be asked of it.
+A tape is recorded (shared/data/SOURCES.md) or made up: blocks, and the heads that the node
+had of them in turn. In a recorded session each block that was asked for by number is a head
+the node had at that moment; one asked for by hash came with the head after it. The player
+has one head at a time, `reveal` moves it to the next, and it answers for the chain that ends
+there: any order of questions may be asked of it. What it does not have, it does not have.
 """
 
 import gzip
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,33 @@ METHOD_NOT_FOUND = -32601
 
 
 class Tape:
-    """The heads of a recorded session, and every block seen in it by hash."""
+    """Every block of a session by hash, and the heads in the order the node had them.
 
-    def __init__(self, path: Path, *, chain_id: int) -> None:
+    `receipts` are by transaction hash and `traces` by block hash; None where the node has no
+    method for them.
+    """
+
+    def __init__(self, *, chain_id: int, heads: Sequence[JSON], blocks: Iterable[JSON]) -> None:
         self.chain_id = chain_id
-        self.heads: list[JSON] = []
-        self.blocks: dict[str, JSON] = {}
+        self.heads = list(heads)
+        self.blocks: dict[str, JSON] = {block["hash"]: block for block in (*blocks, *heads)}
+        self.receipts: dict[str, JSON] | None = None
+        self.traces: dict[str, list[JSON]] | None = None
+
+    @classmethod
+    def recorded(cls, path: Path, *, chain_id: int) -> "Tape":
+        heads: list[JSON] = []
+        blocks: list[JSON] = []
         with gzip.open(path, "rt") as lines:
             for line in lines:
-                self._take(json.loads(line))
-
-    def _take(self, exchange: JSON) -> None:
-        block = exchange["response"].get("result")
-        method = exchange["request"]["method"]
-        if not method.startswith("eth_getBlockBy") or block is None:
-            return
-        self.blocks[block["hash"]] = block
-        if method == "eth_getBlockByNumber":
-            self.heads.append(block)
+                exchange = json.loads(line)
+                block = exchange["response"].get("result")
+                method = exchange["request"]["method"]
+                if method.startswith("eth_getBlockBy") and block is not None:
+                    blocks.append(block)
+                    if method == "eth_getBlockByNumber":
+                        heads.append(block)
+        return cls(chain_id=chain_id, heads=heads, blocks=blocks)
 
     def chain(self, head: JSON) -> dict[int, JSON]:
         """The chain that ends at a head, by number, as far down as the tape reaches."""
@@ -50,13 +60,20 @@ class Tape:
 
 
 class Player:
-    """A node whose head is the tape's `position`-th."""
+    """A node whose head is the tape's `position`-th.
+
+    `tags` are the heights it calls safe and finalized, `lacking` the ones it has pruned, and
+    `spoiled` is what it shows at a height in place of the block.
+    """
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
+        self.tags: dict[str, int] = {}
+        self.lacking: range = range(0)
+        self.spoiled: dict[int, JSON] = {}
         self.asked: list[str] = []
         self.url = ""
-        self.on_second_look: Callable[[], object] = lambda: None
+        self.on_later_look: Callable[[], object] = lambda: None
         self._looks = 0
         self._known: set[str] = set()
         self.rewind()
@@ -95,21 +112,35 @@ class Player:
             return self.head["number"]
         if method == "eth_getBlockByHash":
             return self._shown(self.tape.blocks[params[0]]) if params[0] in self._known else None
-        if method == "eth_getBlockByNumber" and params[0] in ("safe", "finalized"):
-            return None
         if method == "eth_getBlockByNumber":
             if params[0] == "latest":
                 return self._looked_at(full=params[1])
-            number = int(params[0], 16)
-            block = self._chain.get(number)
+            block = self._at(params[0])
             return None if block is None else self._shown(block, full=params[1])
+        if method == "eth_getBlockReceipts" and self.tape.receipts is not None:
+            block = self.tape.blocks[params[0]]
+            found = [self.tape.receipts.get(t["hash"]) for t in block["transactions"]]
+            return [receipt for receipt in found if receipt is not None]
+        if method == "eth_getTransactionReceipt" and self.tape.receipts is not None:
+            return self.tape.receipts.get(params[0])
+        if method == "trace_block" and self.tape.traces is not None:
+            block = self._at(params[0])
+            return None if block is None else self.tape.traces.get(block["hash"], [])
         raise LookupError(method)
+
+    def _at(self, wanted: str) -> JSON | None:
+        """The block that a tag or a height names."""
+        is_tag = wanted in ("safe", "finalized")
+        number = self.tags.get(wanted, -1) if is_tag else int(wanted, 16)
+        if number in self.lacking:
+            return None
+        return self.spoiled.get(number, self._chain.get(number))
 
     def _looked_at(self, *, full: bool) -> JSON:
         shown = self._shown(self.head, full=full)
         self._looks += 1
-        if self._looks == 2:
-            self.on_second_look()
+        if self._looks >= 2:
+            self.on_later_look()
         return shown
 
     @staticmethod
@@ -137,13 +168,19 @@ class Player:
 @asynccontextmanager
 async def playing(tape: Tape) -> AsyncGenerator[Player]:
     """A player behind `player.url` until the block ends."""
-    player = Player(tape)
+    async with served(Player(tape)) as player:
+        yield player
+
+
+@asynccontextmanager
+async def served(player: Player, *, port: int = 0) -> AsyncGenerator[Player]:
+    """Has a player answer at a port, any free one if it is 0, until the block ends."""
     application = web.Application()
     application.router.add_post("/", player.handle)
     runner = web.AppRunner(application)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         player.url = f"http://{host}:{port}"

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is absent
 
 @pytest.fixture
 async def player() -> AsyncGenerator[Player]:
-    async with playing(Tape(FOLDER / "polygon-reorg-tape.jsonl.gz", chain_id=137)) as player:
+    async with playing(
+        Tape.recorded(FOLDER / "polygon-reorg-tape.jsonl.gz", chain_id=137)
+    ) as player:
         yield player
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is absent
 
 @pytest.fixture(scope="module")
 def tape() -> Tape:
-    return Tape(FOLDER / TAPE, chain_id=POLYGON)
+    return Tape.recorded(FOLDER / TAPE, chain_id=POLYGON)
 
 
 @pytest.fixture(scope="module")

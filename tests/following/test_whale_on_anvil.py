@@ -20,18 +20,17 @@ WHALE_ETHER = 777
 WAIT_LIMIT_S = 30.0
 POLL_INTERVAL_S = 0.02
 USER = UUID("00000000-0000-4000-8000-000000000777")
+FROM_THE_START = FollowOptions(first_number=0)
 
 
 @asynccontextmanager
 async def followed(
-    db: Database, url: str
+    db: Database, url: str, options: FollowOptions = FROM_THE_START
 ) -> AsyncGenerator[Callable[[], Awaitable[FollowSummary]]]:
     """Follows a node while the block runs; calling what it gives ends that."""
     stop = asyncio.Event()
     async with open_node(url, poll_interval_s=POLL_INTERVAL_S) as node:
-        running_task = asyncio.create_task(
-            follow(db, node, FollowOptions(first_number=0), stop=stop)
-        )
+        running_task = asyncio.create_task(follow(db, node, options, stop=stop))
 
         async def end() -> FollowSummary:
             stop.set()

@@ -1,6 +1,5 @@
 """A node's chain: followed as it grows, and its gaps filled."""
 
-import asyncio
 import os
 import signal
 import time
@@ -26,11 +25,15 @@ from whaledb.cli.progress import refusals, tell_refused
 from whaledb.project import PROJECT
 
 if TYPE_CHECKING:
+    import asyncio
+
     from whaledb.live import BackfillProgress, BackfillSummary, FollowProgress, FollowSummary
 
 NODE_VARIABLE: Final = "ETH_RPC_URL"
 """Where a node is, as Foundry's tools name it."""
 REPORT_INTERVAL_S: Final = 10.0
+QUIET_INTERVAL_S: Final = 60.0
+"""Between two reports of a run that is at the node's head."""
 
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
@@ -114,7 +117,8 @@ def rpc(
 
     Stores new blocks' large transfers as they come, and what came since it last ran.
     Reorganisations are followed, alerts fire in the transaction that stores the transfer.
-    SIGTERM or Ctrl-C ends it after the block at hand, with exit code 0.
+    SIGTERM or Ctrl-C ends it once what it is writing is written, with exit code 0, or 1 if
+    there were bad items.
     """
     invocation = Invocation.of(context, PROJECT, url, debug, json)
 
@@ -253,16 +257,22 @@ def node_url(given: str | None) -> str:
 
 
 @contextmanager
-def stopped_by_signals() -> Generator[asyncio.Event]:
+def stopped_by_signals() -> "Generator[asyncio.Event]":
     """An event that SIGTERM, SIGHUP or Ctrl-C sets; a second one ends the work at once."""
+    import asyncio
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     before: dict[int, _Handler] = {}
 
     def end(number: int, _: object) -> None:
         restore()
-        say(f"ending after the block at hand ({signal.Signals(number).name}); again to end now")
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(told, number)
+
+    def told(number: int) -> None:
+        # Not in the handler, which may have interrupted another line.
+        say(f"ending once what is being written is ({signal.Signals(number).name})")
+        stop.set()
 
     def restore() -> None:
         for number, handler in before.items():
@@ -281,32 +291,44 @@ def stopped_by_signals() -> Generator[asyncio.Event]:
 
 
 class _Reports:
-    """Says on stderr where a run stands, at once and then every `REPORT_INTERVAL_S`."""
+    """Says on stderr where a run stands: at once, then every so often, and when it catches up."""
 
     def __init__(self) -> None:
-        self._due_s = time.monotonic()
+        self._told_s: float | None = None
+        self._was_behind = False
 
     def followed(self, now: "FollowProgress") -> None:
-        if self._is_due():
-            say(
-                f"block {now.stored_number}, {now.lag_blocks} behind the node's head, "
-                f"{now.lag_s:.0f} s old; {now.blocks} blocks and "
-                f"{now.transactions_written} transfers in this run"
+        is_behind = now.lag_blocks > 0
+        caught_up = self._was_behind and not is_behind
+        self._was_behind = is_behind
+        if caught_up or self._is_due(REPORT_INTERVAL_S if is_behind else QUIET_INTERVAL_S):
+            where = (
+                f"{now.lag_blocks} behind the node's head" if is_behind else "at the node's head"
             )
+            say(
+                f"block {now.stored_number}, {where}, {_age(now.lag_s)} old; "
+                f"{now.blocks} blocks and {now.transactions_written} transfers in this run"
+            )
+            self._told_s = time.monotonic()
 
     def filled(self, now: "BackfillProgress") -> None:
-        if self._is_due():
+        if self._is_due(REPORT_INTERVAL_S):
             say(
                 f"up to block {now.number}: {now.blocks} blocks filled, "
                 f"{now.transactions_written} transfers written"
             )
+            self._told_s = time.monotonic()
 
-    def _is_due(self) -> bool:
-        now_s = time.monotonic()
-        if now_s < self._due_s:
-            return False
-        self._due_s = now_s + REPORT_INTERVAL_S
-        return True
+    def _is_due(self, interval_s: float) -> bool:
+        return self._told_s is None or time.monotonic() - self._told_s >= interval_s
+
+
+def _age(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    for unit, length_s in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _tell_followed(invocation: Invocation, summary: "FollowSummary") -> None:

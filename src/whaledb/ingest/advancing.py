@@ -178,6 +178,12 @@ class ChainWriter:
                 head_number=head_number,
                 stored_number=highest,
             )
+        if displaced[0].number == 0:
+            raise ReorganisationRefused(
+                f"the node holds another block 0 of chain {self._chain_id} than the one stored,"
+                " and no reorganisation replaces that: it is another chain with the same number,"
+                " such as a development node that was started anew; name the right node"
+            )
         settled = [row.number for row in displaced if row.finality == "finalised"]
         if settled:
             raise ReorganisationRefused(

@@ -6,7 +6,8 @@ that was ended in any way is gone on with by starting it again.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -14,17 +15,21 @@ import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError
+from whaledb import rows
+from whaledb.ingest.decoding import Block
 from whaledb.ingest.filling import GapFiller
 from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
 from whaledb.ingest.transfers import ReadBlock
-from whaledb.live.fetching import BlockReader, check_chain
-from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, MAX_BATCH_BLOCKS
+from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
+from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, RowTally, check_range
+from whaledb.live.waiting import Stopped, unless_stopped
 from whaledb.queries import blocks
 from whaledb.rpc import ChainMoved, Node
 
 BACKFILL_SOURCE: Final = "backfill"
 RANGES_AT_A_TIME: Final = 100
 MAX_MOVES: Final = 5
+"""How often a batch is read again because the chain moved under it, as it does near the head."""
 MOVED_DELAY_S: Final = 0.5
 
 
@@ -56,8 +61,9 @@ class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What filling did.
 
-    `conflicts` were not stored: the node's block does not fit its stored neighbours.
-    `missing_at_node` are heights that the node does not have.
+    `conflicts` are blocks of gaps that were left alone, from the height on at which the
+    node's chain was seen not to meet the stored one. `missing_at_node` are heights that the
+    node does not have.
     """
 
     chain_id: int
@@ -84,33 +90,26 @@ async def backfill(
     """Fills missing heights, a batch of blocks in each transaction, until none is left.
 
     Nothing that is stored is orphaned or moved, so that it may run beside whoever follows
-    the chain. Alerts do not fire: what is found here is old. The batch under way when
-    `stop` is set is finished.
+    the chain. Alerts do not fire: what is found here is old. When `stop` is set, what is
+    being read is left, what is being written is finished.
 
     Raises:
         ConfigurationError: an option cannot be used, or the node is of another chain.
         NodeUnavailable: the node was away for longer than its client waits.
+        BlockUnreadable: a block cannot be read; those below it were stored.
     """
     _check_options(options)
     chain_id = await check_chain(node, options.chain_id)
-    run = _Run(db, node, options, chain_id, on_progress, on_refused, on_notice or _ignore)
-    async for numbers in run.batches():
-        if stop.is_set():
-            break
-        await run.fill(numbers)
+    run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or _ignore)
+    with suppress(Stopped):
+        await run.fill_gaps()
     return run.summary()
 
 
 def _check_options(options: BackfillOptions) -> None:
-    if not 1 <= options.batch_blocks <= MAX_BATCH_BLOCKS:
-        raise ConfigurationError(f"a batch has to hold from 1 to {MAX_BATCH_BLOCKS} blocks")
+    check_range(options.first_number, options.last_number, batch_blocks=options.batch_blocks)
     if options.max_blocks is not None and options.max_blocks < 1:
         raise ConfigurationError("the number of blocks to fill has to be 1 or more")
-    first, last = options.first_number, options.last_number
-    if (first is not None and first < 0) or (last is not None and last < (first or 0)):
-        raise ConfigurationError(
-            "the first block has to be 0 or higher, and the last no lower than the first"
-        )
 
 
 class _Run:
@@ -122,13 +121,16 @@ class _Run:
         node: Node,
         options: BackfillOptions,
         chain_id: int,
+        stop: asyncio.Event,
         on_progress: Callable[[BackfillProgress], None] | None,
         on_refused: Callable[[RefusedItem], None] | None,
         on_notice: Callable[[str], None],
     ) -> None:
         self._db = db
+        self._node = node
         self._chain_id = chain_id
         self._options = options
+        self._stop = stop
         self._on_progress = on_progress
         self._on_refused = on_refused
         self._notice = on_notice
@@ -148,11 +150,11 @@ class _Run:
         self._started_s = time.perf_counter()
         self._tally = _Tally()
 
-    async def batches(self) -> AsyncGenerator[range]:
-        """The missing heights, lowest first, in bounded ranges."""
+    async def fill_gaps(self) -> None:
+        """The missing heights, lowest first; what could not be filled is not tried again."""
         first, last = await self._ends()
         left = self._options.max_blocks
-        while first <= last and (left is None or left > 0):
+        while first <= last:
             missing = await blocks.list_missing_ranges(
                 self._db,
                 chain_id=self._chain_id,
@@ -163,18 +165,61 @@ class _Run:
             if not missing:
                 return
             for gap in missing:
-                for number in range(
-                    gap.first_number, gap.last_number + 1, self._options.batch_blocks
-                ):
-                    end = min(gap.last_number + 1, number + self._options.batch_blocks)
-                    if left is not None:
-                        end = min(end, number + left)
-                        left -= end - number
-                    yield range(number, end)
-                    if left == 0:
-                        return
-            # What could not be filled stays missing, and is not tried again in this run.
+                end = gap.last_number + 1
+                if left is not None:
+                    end = min(end, gap.first_number + left)
+                    left -= end - gap.first_number
+                await self._fill_gap(gap, end)
+                if left == 0:
+                    return
             first = missing[-1].last_number + 1
+
+    async def _fill_gap(self, gap: rows.MissingBlocks, end: int) -> None:
+        """A batch after the other below `end`, up to the first that contradicts what is stored.
+
+        Above that one the node's blocks would meet no stored neighbour that could tell that
+        they are of another chain.
+        """
+        absent: list[int] = []
+        apart = await self._apart(gap)
+        start = gap.first_number
+        while apart is None and start < end:
+            numbers = range(start, min(end, start + self._options.batch_blocks))
+            apart = await self._fill(numbers, absent)
+            start = start if apart is not None else numbers.stop
+        self._tally.missing_at_node += len(absent)
+        if absent:
+            self._notice(
+                f"the node does not have {len(absent)} of {_span(gap.first_number, end - 1)}, the"
+                f" last of them {absent[-1]}: they stay missing; name a node that keeps old blocks"
+            )
+        if apart is not None:
+            self._tally.conflicts += end - start
+            self._notice(
+                f"{_span(start, end - 1)}: left alone, as the node's chain does not meet the"
+                f" stored one at block {apart}; one of the two is not of the chain"
+            )
+
+    async def _apart(self, gap: rows.MissingBlocks) -> int | None:
+        """The height next to a gap at which the node has another block than is stored."""
+        for number in (gap.first_number - 1, gap.last_number + 1):
+            for move in range(MAX_MOVES + 1):
+                stored = await blocks.get_canonical(
+                    self._db, chain_id=self._chain_id, number=number
+                )
+                if stored is None:
+                    break
+                there = await unless_stopped(self._stop, self._node.reference_at(number))
+                if there is None or there.hash == stored.hash:
+                    break
+                if move == MAX_MOVES:
+                    return number
+                await self._moved()
+        return None
+
+    async def _moved(self) -> None:
+        """The follower may just be about to leave a branch that the node has left."""
+        await unless_stopped(self._stop, asyncio.sleep(MOVED_DELAY_S))
 
     async def _ends(self) -> tuple[int, int]:
         first, last = self._options.first_number, self._options.last_number
@@ -186,49 +231,47 @@ class _Run:
             last = -1 if highest is None else highest.number
         return first, last
 
-    async def _read(self, numbers: range) -> list[ReadBlock]:
-        moves = 0
-        while True:
-            try:
-                return await self._reader.read(await self._reader.by_numbers(numbers))
-            except ChainMoved:
-                if moves == MAX_MOVES:
-                    raise
-            moves += 1
-            await asyncio.sleep(MOVED_DELAY_S)
+    async def _fill(self, numbers: Sequence[int], absent: list[int]) -> int | None:
+        """The height at which these contradict what is stored, None if they do not.
 
-    async def fill(self, numbers: range) -> None:
-        read = await self._read(numbers)
-        filled = await self._filler.fill(read)
-        tally = self._tally
-        for stored in filled.stored:
-            tally.blocks += 1
-            tally.transactions_seen += stored.transactions_seen
-            tally.transactions_written += stored.transactions_written
-            tally.already_present += stored.already_present
-            tally.dead_letters += len(stored.dead_letters)
-            for bad in stored.dead_letters:
-                if self._on_refused is not None:
-                    refused = RefusedItem(source=BACKFILL_SOURCE, item=bad.where, reason=bad.reason)
-                    self._on_refused(refused)
-        for conflict in filled.conflicts:
-            tally.conflicts += 1
-            self._notice(
-                f"block {conflict.number} was not stored: it does not link with the stored block"
-                f" {conflict.neighbour}; one of the two is not of the chain"
-            )
-        if len(read) < len(numbers):
-            tally.missing_at_node += len(numbers) - len(read)
-            self._notice(
-                f"the node does not have block {numbers[len(read)]}: it and those after it, up"
-                f" to {numbers[-1]}, stay missing"
-            )
+        Adds to `absent` what the node does not have.
+        """
+        wanted = numbers
+        for moves_left in range(MAX_MOVES, -1, -1):
+            try:
+                found, read = await unless_stopped(self._stop, self._read(wanted))
+                filled = await self._filler.fill(read)
+            except BlockUnreadable:
+                half = len(wanted) // 2
+                if not half:
+                    raise
+                # What is below it is stored.
+                apart = await self._fill(wanted[:half], absent)
+                return apart if apart is not None else await self._fill(wanted[half:], absent)
+            except ChainMoved:
+                if not moves_left:
+                    raise
+            else:
+                self._tally.take(filled.stored, source=BACKFILL_SOURCE, on_refused=self._on_refused)
+                absent += [n for n, block in zip(wanted, found, strict=True) if block is None]
+                if not filled.conflicts or not moves_left:
+                    self._report(numbers[-1])
+                    return filled.conflicts[0].neighbour if filled.conflicts else None
+                wanted = [conflict.number for conflict in filled.conflicts]
+            await self._moved()
+        raise AssertionError("the last move returns or raises")
+
+    async def _read(self, numbers: Sequence[int]) -> tuple[list[Block | None], list[ReadBlock]]:
+        found = await self._reader.by_numbers(numbers)
+        return found, await self._reader.read([block for block in found if block is not None])
+
+    def _report(self, number: int) -> None:
         if self._on_progress is not None:
             self._on_progress(
                 BackfillProgress(
-                    number=numbers[-1],
-                    blocks=tally.blocks,
-                    transactions_written=tally.transactions_written,
+                    number=number,
+                    blocks=self._tally.blocks,
+                    transactions_written=self._tally.transactions_written,
                 )
             )
 
@@ -240,16 +283,15 @@ class _Run:
         )
 
 
-class _Tally(msgspec.Struct):
+class _Tally(RowTally):
     """What a run counts; its fields are those of `BackfillSummary`."""
 
-    blocks: int = 0
-    transactions_seen: int = 0
-    transactions_written: int = 0
-    already_present: int = 0
-    dead_letters: int = 0
     conflicts: int = 0
     missing_at_node: int = 0
+
+
+def _span(first: int, last: int) -> str:
+    return f"block {first}" if first == last else f"blocks {first} to {last}"
 
 
 def _ignore(_: str) -> None:

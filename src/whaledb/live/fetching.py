@@ -1,8 +1,8 @@
 """Blocks from a node: fetched, decoded and checked, with their receipts and traces."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from typedsql.errors import ConfigurationError, OperatorError
 from whaledb.ingest.decoding import Block, decode_block
@@ -11,7 +11,11 @@ from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.traces import Traces
 from whaledb.ingest.transfers import ReadBlock
 from whaledb.rpc import Node, NodeUnavailable
+from whaledb.rpc.concurrency import each
 from whaledb.wire.quantities import Unreadable
+
+MAX_BLOCKS_READ_AT_ONCE: Final = 8
+"""Blocks whose receipts and traces are asked for at the same time."""
 
 
 class BlockUnreadable(OperatorError):
@@ -41,18 +45,16 @@ class BlockReader:
         self._on_notice = on_notice
         self._told: set[str] = set()
 
-    async def by_numbers(self, numbers: Sequence[int]) -> list[Block]:
-        """The blocks at these heights, lowest first, up to the first that the node lacks.
+    async def by_numbers(self, numbers: Sequence[int]) -> list[Block | None]:
+        """The block at each of these heights, None where the node does not have it.
 
         Raises:
             BlockUnreadable: one of them cannot be read.
         """
-        found: list[Block] = []
-        for number, data in zip(numbers, await self._node.blocks(numbers), strict=True):
-            if data is None:
-                break
-            found.append(self._decoded(data, where=f"block {number}"))
-        return found
+        return [
+            None if data is None else self._decoded(data, where=f"block {number}")
+            for number, data in zip(numbers, await self._node.blocks(numbers), strict=True)
+        ]
 
     async def by_hash(self, hash: str) -> Block | None:
         """The block of that hash, None where the node does not have it."""
@@ -65,7 +67,7 @@ class BlockReader:
         Raises:
             ChainMoved: the node's chain changed meanwhile, ask again.
         """
-        return await asyncio.gather(*(self._read(block) for block in blocks))
+        return await each(self._read, blocks, at_once=MAX_BLOCKS_READ_AT_ONCE)
 
     async def _read(self, block: Block) -> ReadBlock:
         receipts, bad_receipts = await self._receipts(block)

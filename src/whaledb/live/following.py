@@ -8,8 +8,8 @@ Whatever ends a step early leaves the stored chain as it was, and the next one l
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from typing import Final, Literal
 
 import msgspec
 
@@ -20,41 +20,35 @@ from typedsql.errors import (
     TimeoutExpired,
     TransientError,
 )
-from whaledb.ingest.advancing import (
-    MAX_REORGANISATION_BLOCKS,
-    Advanced,
-    ChainWriter,
-    NodeBehind,
-    ReorganisationRefused,
-)
+from whaledb.ingest.advancing import Advanced, ChainWriter, NodeBehind
+from whaledb.ingest.attempts import LookAgain
 from whaledb.ingest.claims import Claim, claimed
-from whaledb.ingest.decoding import Block
-from whaledb.ingest.finality import raise_finality
 from whaledb.ingest.pipeline import RefusedItem
-from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
+from whaledb.live.branches import Branch, BranchFinder
+from whaledb.live.fetching import BlockUnreadable, check_chain
+from whaledb.live.finality import FINALITY_INTERVAL_S, FinalityKeeper
 from whaledb.live.outcome import (
     FollowOptions,
     FollowProgress,
     FollowSummary,
-    Tally,
+    FollowTally,
     check_options,
 )
-from whaledb.live.waiting import Heads, Patience
+from whaledb.live.waiting import Heads, Patience, Stopped, unless_stopped
 from whaledb.queries import blocks, ingest_cursors
-from whaledb.rows import IngestCursor
-from whaledb.rpc import BlockReference, ChainMoved, Node
-
-FINALITY_INTERVAL_S: Final = 12.0
+from whaledb.rpc import ChainMoved, Node
 
 # Nothing of the step was stored, or storing it again changes nothing.
 _WAITED_OUT = (
-    ChainMoved,
     BlockUnreadable,
     TransientError,
     ConnectionLost,
     ConnectionFailed,
     TimeoutExpired,
 )
+# A chain that changed while it was read, and one of several nodes behind one URL that is a
+# block late, are usual.
+_OFTEN_PASSES = (ChainMoved, LookAgain)
 
 
 async def follow(
@@ -69,9 +63,10 @@ async def follow(
 ) -> FollowSummary:
     """Follows a node's chain until `stop` is set or the last wanted block is stored.
 
-    The step under way when `stop` is set is finished. A node or database that is away, or
-    a node that lags behind what is stored, is waited for, `give_up_after_s` at most from
-    one stored step to the next.
+    When `stop` is set, what is being read is left, what is being written is finished. A
+    node or database that is away, or a node that lags behind what is stored, is waited for,
+    `give_up_after_s` at most from one good step to the next. `on_progress` is called after
+    each step, also one that found nothing new.
 
     Raises:
         ConfigurationError: an option cannot be used, or the node is of another chain.
@@ -83,16 +78,21 @@ async def follow(
     check_options(options)
     chain_id = await check_chain(node, options.chain_id)
     follower = _Follower(db, node, options, chain_id, stop, on_progress, on_refused, on_notice)
-    async with claimed(
-        db,
-        stream=options.stream,
-        chain_id=chain_id,
-        lease_s=options.lease_s,
-        on_wait=lambda held: follower.notice(
-            f"stream {held.stream} is held by {held.holder}: waiting for its claim to expire"
-        ),
-    ) as claim:
-        await follower.run(claim)
+    async with AsyncExitStack() as stack:
+        entered = stack.enter_async_context(
+            claimed(
+                db,
+                stream=options.stream,
+                chain_id=chain_id,
+                lease_s=options.lease_s,
+                on_wait=lambda held: follower.notice(
+                    f"stream {held.stream} is held by {held.holder}: waiting for its claim to"
+                    " expire"
+                ),
+            )
+        )
+        with suppress(Stopped):
+            await follower.run(await unless_stopped(stop, entered))
     return follower.summary()
 
 
@@ -118,38 +118,36 @@ class _Follower:
         self._on_progress = on_progress
         self._on_refused = on_refused
         self.notice = on_notice or _ignore
-        self._reader = BlockReader(
-            node,
-            chain_id=chain_id,
-            min_value_eth=options.min_value_eth,
-            traces=options.traces,
-            on_notice=self.notice,
-        )
+        self._finder = BranchFinder(db, node, options, chain_id=chain_id, notice=self.notice)
+        self._finality = FinalityKeeper(db, node, chain_id=chain_id, depth=options.finalised_depth)
         self._started_s = time.perf_counter()
-        self._finality_asked_s: float | None = None
         self._stored_number: int | None = None
-        self._tally = Tally()
+        self._stored_hash = ""
+        self._stored_at: datetime | None = None
+        self._tally = FollowTally()
 
     async def run(self, claim: Claim) -> None:
         writer = ChainWriter(self._db, claim=claim, min_value_eth=self._options.min_value_eth)
-        patience = Patience(self._options.give_up_after_s)
+        patience = Patience(self._options.give_up_after_s, self.notice)
         heads = Heads(self._node.new_heads(), self._stop, claim)
         try:
             while not self._stop.is_set():
-                if heads.is_lost:
-                    await self._confirm(claim)
                 try:
+                    if heads.is_lost:
+                        await self._confirm(claim)
                     stored = await self._step(writer)
-                except NodeBehind as failure:
-                    self._tally.waits += 1
-                    patience.after(failure, self.notice)
-                    await heads.next()
-                    continue
                 except _WAITED_OUT as failure:
                     self._tally.waits += 1
-                    await heads.stopped_within(patience.after(failure, self.notice))
+                    self._finder.be_careful()
+                    delay_s = patience.after(
+                        failure, often_passes=isinstance(failure, _OFTEN_PASSES)
+                    )
+                    if isinstance(failure, NodeBehind):
+                        await heads.next()
+                    else:
+                        await heads.stopped_within(delay_s)
                     continue
-                patience.restore(self.notice)
+                patience.restore()
                 if self._is_through():
                     return
                 if not stored:
@@ -167,130 +165,43 @@ class _Follower:
         return last is not None and stored is not None and stored >= last
 
     async def _step(self, writer: ChainWriter) -> bool:
-        """Whether something was stored: then there may be more to store at once."""
+        """Whether something was stored: then there may be more to store at once.
+
+        Raises:
+            Stopped: the end was asked for before there was anything to write.
+        """
+        branch = await unless_stopped(self._stop, self._look())
+        if branch is not None and branch.blocks:
+            advanced = await writer.advance(branch.blocks, head_number=branch.head.number)
+            self._account(advanced, branch)
+            self._finder.be_bold()
+        if self._stored_number is not None:
+            least_s = 0.0 if self._is_through() else FINALITY_INTERVAL_S
+            keeping = self._finality.keep(self._stored_number, least_interval_s=least_s)
+            await unless_stopped(self._stop, keeping)
+        if branch is not None:
+            self._report(branch.head.number)
+        return branch is not None and bool(branch.blocks)
+
+    async def _look(self) -> Branch | None:
+        """What is to be stored next; None where the last wanted block is stored already."""
         cursor = await ingest_cursors.get(
             self._db, stream=self._options.stream, chain_id=self._chain_id
         )
-        self._stored_number = None if cursor is None else cursor.number
-        if self._is_through():
-            await self._raise_finality()
-            return False
-        head = await self._node.head()
-        if cursor is not None and head.number < cursor.number:
-            raise NodeBehind(
-                f"the node's head is block {head.number}, block {cursor.number} is stored:"
-                " nothing was rolled back; the node lags behind or was set back",
-                head_number=head.number,
-                stored_number=cursor.number,
-            )
-        if cursor is not None and head.hash == cursor.hash:
-            await self._raise_finality()
-            return False
-        branch = await self._fetch(cursor, head)
-        if not branch:
-            return False
-        branch = await self._met(branch)
-        advanced = await writer.advance(await self._reader.read(branch), head_number=head.number)
-        self._account(advanced, branch, head)
-        await self._raise_finality(least_interval_s=FINALITY_INTERVAL_S)
-        return True
+        if cursor is not None and cursor.hash != self._stored_hash:
+            row = await blocks.get(self._db, chain_id=self._chain_id, hash=cursor.hash)
+            if self._stored_number is None:
+                self.notice(f"stream {self._options.stream} goes on behind block {cursor.number}")
+            self._stored_number, self._stored_hash = cursor.number, cursor.hash
+            self._stored_at = None if row is None else row.block_timestamp
+        return None if self._is_through() else await self._finder.find(cursor)
 
-    async def _fetch(self, cursor: IngestCursor | None, head: BlockReference) -> list[Block]:
-        """What follows the cursor on the node's chain; the head where nothing is above it."""
-        if cursor is not None and head.number == cursor.number:
-            block = await self._reader.by_hash(head.hash)
-            return [] if block is None else [block]
-        if cursor is not None:
-            first = cursor.number + 1
-        else:
-            wanted = self._options.first_number
-            first = head.number if wanted is None else wanted
-        last = min(head.number, first + self._options.batch_blocks - 1)
-        if self._options.last_number is not None:
-            last = min(last, self._options.last_number)
-        found = await self._reader.by_numbers(range(first, last + 1))
-        linked = found[:1]
-        for block in found[1:]:
-            # The chain changed between two answers: the rest is fetched anew.
-            if block.parent_hash != linked[-1].hash:
-                break
-            linked.append(block)
-        return linked
-
-    async def _met(self, branch: list[Block]) -> list[Block]:
-        """The branch, longer by what lies between it and the stored chain.
-
-        Raises:
-            ReorganisationRefused: they meet below a finalised block, or too far back.
-        """
-        walked: list[Block] = []
-        lowest = branch[0]
-        while lowest.number > 0:
-            stored = await blocks.get_canonical(
-                self._db, chain_id=self._chain_id, number=lowest.number - 1
-            )
-            if stored is None or stored.hash == lowest.parent_hash:
-                break
-            if stored.finality == "finalised":
-                raise ReorganisationRefused(
-                    f"the node's chain leaves the stored one at or below block {stored.number},"
-                    " which is finalised: nothing was rolled back; compare the node with others"
-                )
-            if len(walked) == MAX_REORGANISATION_BLOCKS:
-                raise ReorganisationRefused(
-                    f"the node's chain leaves the stored one more than"
-                    f" {MAX_REORGANISATION_BLOCKS} blocks below block {branch[0].number}:"
-                    " nothing was rolled back; compare the node with others"
-                )
-            parent = await self._reader.by_hash(lowest.parent_hash)
-            if parent is None or parent.number != lowest.number - 1:
-                raise ChainMoved(
-                    f"the node does not have the parent of block {lowest.number} any more"
-                )
-            walked.append(parent)
-            lowest = parent
-        return [*reversed(walked), *branch]
-
-    async def _raise_finality(self, *, least_interval_s: float = 0.0) -> None:
-        now_s = time.monotonic()
-        asked_s = self._finality_asked_s
-        if asked_s is not None and now_s - asked_s < least_interval_s:
-            return
-        self._finality_asked_s = now_s
-        safe, finalised = await self._node.tagged("safe"), await self._node.tagged("finalized")
-        if safe is not None:
-            await self._raise(safe.number, safe.hash, "safe")
-        if finalised is not None:
-            await self._raise(finalised.number, finalised.hash, "finalised")
-        await self._finalise_by_depth()
-
-    async def _finalise_by_depth(self) -> None:
-        depth = self._options.finalised_depth
-        if depth is None or self._stored_number is None or self._stored_number < depth:
-            return
-        deep = await blocks.get_canonical(
-            self._db, chain_id=self._chain_id, number=self._stored_number - depth
-        )
-        if deep is not None:
-            await self._raise(deep.number, deep.hash, "finalised")
-
-    async def _raise(self, number: int, hash: str, finality: Literal["safe", "finalised"]) -> None:
-        await raise_finality(
-            self._db, chain_id=self._chain_id, number=number, hash=hash, finality=finality
-        )
-
-    def _account(self, advanced: Advanced, branch: list[Block], head: BlockReference) -> None:
-        tip = branch[-1]
-        self._stored_number = tip.number
+    def _account(self, advanced: Advanced, branch: Branch) -> None:
+        tip = branch.blocks[-1].block
+        self._stored_number, self._stored_hash = tip.number, tip.hash
+        self._stored_at = tip.timestamp
         tally = self._tally
-        tally.blocks += len(branch)
-        for stored in advanced.stored:
-            tally.transactions_seen += stored.transactions_seen
-            tally.transactions_written += stored.transactions_written
-            tally.already_present += stored.already_present
-            tally.dead_letters += len(stored.dead_letters)
-            for bad in stored.dead_letters:
-                self._tell_refused(bad.where, bad.reason)
+        tally.take(advanced.stored, source=self._options.stream, on_refused=self._on_refused)
         tally.alerts_fired += advanced.alerts_fired
         tally.blocks_orphaned += len(advanced.orphaned)
         tally.blocks_revived += len(advanced.revived)
@@ -299,24 +210,24 @@ class _Follower:
             numbers = [orphan.number for orphan in advanced.orphaned]
             self.notice(
                 f"reorganisation: {len(numbers)} blocks from {min(numbers)} to {max(numbers)}"
-                f" were orphaned; the chain goes on from block {branch[0].number - 1}"
-            )
-        if self._on_progress is not None:
-            self._on_progress(
-                FollowProgress(
-                    head_number=head.number,
-                    stored_number=tip.number,
-                    stored_hash=tip.hash,
-                    lag_blocks=max(0, head.number - tip.number),
-                    lag_s=round((datetime.now(UTC) - tip.timestamp).total_seconds(), 3),
-                    blocks=tally.blocks,
-                    transactions_written=tally.transactions_written,
-                )
+                f" were orphaned; the chain goes on from block {branch.blocks[0].block.number - 1}"
             )
 
-    def _tell_refused(self, item: str, reason: str) -> None:
-        if self._on_refused is not None:
-            self._on_refused(RefusedItem(source=self._options.stream, item=item, reason=reason))
+    def _report(self, head_number: int) -> None:
+        stored_number, stored_at = self._stored_number, self._stored_at
+        if self._on_progress is None or stored_number is None or stored_at is None:
+            return
+        self._on_progress(
+            FollowProgress(
+                head_number=head_number,
+                stored_number=stored_number,
+                stored_hash=self._stored_hash,
+                lag_blocks=max(0, head_number - stored_number),
+                lag_s=max(0.0, round((datetime.now(UTC) - stored_at).total_seconds(), 3)),
+                blocks=self._tally.blocks,
+                transactions_written=self._tally.transactions_written,
+            )
+        )
 
     def summary(self) -> FollowSummary:
         return FollowSummary(

@@ -28,6 +28,7 @@ INVALID_PARAMETERS_CODE: Final = -32602
 # block": https://github.com/ethereum/execution-apis/pull/879 has the table.
 UNKNOWN_BLOCK_CODES: Final = frozenset({-32001, -39001})
 SERVER_ERROR_CODE: Final = -32000
+PRUNED_HISTORY_CODE: Final = 4444
 
 
 class Fault(Exception):

@@ -1,5 +1,6 @@
 """The questions that following a chain asks of a node."""
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Literal
@@ -9,7 +10,12 @@ from whaledb.rpc.attempts import Retries
 from whaledb.rpc.concurrency import each
 from whaledb.rpc.endpoint import parse_endpoint
 from whaledb.rpc.errors import PackageMissing
-from whaledb.rpc.messages import INVALID_PARAMETERS_CODE, SERVER_ERROR_CODE, UNKNOWN_BLOCK_CODES
+from whaledb.rpc.messages import (
+    INVALID_PARAMETERS_CODE,
+    PRUNED_HISTORY_CODE,
+    SERVER_ERROR_CODE,
+    UNKNOWN_BLOCK_CODES,
+)
 from whaledb.rpc.reading import BlockReference, is_nothing, quantity_of, reference
 from whaledb.rpc.receipts import ReceiptRequests
 from whaledb.rpc.requests import MAX_REQUESTS_IN_FLIGHT, Requests
@@ -80,13 +86,16 @@ class Node:
         return await self._requests.reference_at(number)
 
     async def block(self, number: int) -> bytes | None:
-        """The JSON of the block at a height, with full transactions; None above the head."""
+        """The JSON of the block at a height, with full transactions.
+
+        None above the head, and where the node has pruned its history.
+        """
         return await self._requests.ask(
             "eth_getBlockByNumber",
             hex(number),
             True,
             read=lambda result: _checked(result, number=number),
-            nothing_codes=UNKNOWN_BLOCK_CODES,
+            nothing_codes=UNKNOWN_BLOCK_CODES | {PRUNED_HISTORY_CODE},
         )
 
     async def block_by_hash(self, hash: str) -> bytes | None:
@@ -179,7 +188,7 @@ async def open_node(
             f"following a node needs the package {error.name}: pip install 'whaledb[rpc]'"
         ) from None
     timeout_s = REQUEST_TIMEOUT_S if request_timeout_s is None else request_timeout_s
-    if poll_interval_s <= 0 or timeout_s <= 0:
+    if not (0 < poll_interval_s < math.inf and 0 < timeout_s < math.inf):
         raise ConfigurationError("the poll interval and the request timeout are over 0 seconds")
     subscriber: WebsocketTransport | None = None
     transport: Transport

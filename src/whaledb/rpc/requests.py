@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from whaledb.rpc.attempts import Retries, attempted
 from whaledb.rpc.errors import ChainMoved
-from whaledb.rpc.messages import UNKNOWN_BLOCK_CODES, Fault
+from whaledb.rpc.messages import PRUNED_HISTORY_CODE, UNKNOWN_BLOCK_CODES, Fault
 from whaledb.rpc.reading import NOTHING, BlockReference, is_nothing, reference
 from whaledb.wire.quantities import Unreadable
 
@@ -73,7 +73,7 @@ class Requests:
         return await attempted(once, retries=self._retries, method=method, host=self.host)
 
     async def reference_at(self, number: int) -> BlockReference | None:
-        """Which block the node's chain has at a height; None above its head."""
+        """Which block the node's chain has at a height; None above its head, or pruned."""
 
         def read(result: bytes) -> BlockReference | None:
             if is_nothing(result):
@@ -88,7 +88,7 @@ class Requests:
             hex(number),
             False,
             read=read,
-            nothing_codes=UNKNOWN_BLOCK_CODES,
+            nothing_codes=UNKNOWN_BLOCK_CODES | {PRUNED_HISTORY_CODE},
         )
 
     async def require_canonical(self, block_hash: str, number: int) -> None:
