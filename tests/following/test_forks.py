@@ -11,6 +11,7 @@ from tests.following.replays import RETRIES, grown, options, replay, tape
 from tests.following.tape import JSON, playing
 from tests.ingest.inspection import chain, contents, execute, fetch, value
 from typedsql.database import Database
+from typedsql.errors import ConfigurationError
 from whaledb.ingest.advancing import NodeBehind, ReorganisationRefused
 from whaledb.live import FollowOptions, FollowSummary, follow
 from whaledb.queries import alerts
@@ -80,6 +81,39 @@ async def test_a_reorganisation_longer_than_a_batch(db: Database) -> None:
     assert await canonical(db) == hashes(MAIN[:2], deep)
     assert await value(db, "SELECT count(*) FROM whale_transfers") == 2
     assert any("9 blocks from 12 to 20 were orphaned" in notice for notice in notices)
+
+
+async def test_a_stream_whose_block_another_one_orphaned_walks_on_through_what_is_gone(
+    db: Database,
+) -> None:
+    """The other stream's node was on a branch of its own, and ended before it was as high."""
+    ours = grown(range(15, 22), parent_fork="", fork="a", whales={17: "ours"})
+    theirs = grown(range(15, 31), fork="b", whales={16: "theirs"})
+    shared = grown(range(10, 15))
+    await followed(db, shared + ours[:-1], stream="a")
+    await followed(db, shared + theirs, stream="b", last_number=16, batch_blocks=7)
+    assert await canonical(db) == hashes(shared, theirs[:2])
+    notices: list[str] = []
+    back = await followed(db, shared + ours, stream="a", notices=notices)
+    assert (back.blocks_orphaned, back.blocks_revived) == (2, 6)
+    assert await canonical(db) == hashes(shared, ours)
+    standing = "SELECT block_number FROM whale_transfers"
+    assert [row[0] for row in await fetch(db, standing)] == [17]
+
+
+async def test_a_head_that_another_stream_orphaned_is_taken_back(db: Database) -> None:
+    """The node shows nothing new: its head is the cursor's block."""
+    await followed(db, MAIN, stream="a")
+    await followed(db, MAIN[:8] + grown(range(18, 31), fork="b"), stream="b", last_number=18)
+    assert await canonical(db) != hashes(MAIN)
+    back = await followed(db, MAIN, stream="a")
+    assert (back.blocks_orphaned, back.blocks_revived) == (1, 3)
+    assert await canonical(db) == hashes(MAIN)
+
+
+async def test_a_new_stream_does_not_end_below_where_it_would_begin(db: Database) -> None:
+    with pytest.raises(ConfigurationError, match="say where to begin"):
+        await followed(db, MAIN, first_number=None, last_number=12)
 
 
 async def test_a_reorganisation_below_the_first_block_of_the_stream(db: Database) -> None:

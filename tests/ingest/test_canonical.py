@@ -80,6 +80,25 @@ async def test_a_block_the_stored_chain_goes_on_from_stays(db: Database, source:
     assert await whale_transactions.get_by_hash(db, chain_id=1, hash=never) is None
 
 
+async def test_a_block_below_a_gap_stays(db: Database, source: Path) -> None:
+    """What belongs into the gap is not known: the stored chain may go on from it."""
+    await ingest(db, source, block(1), block(2), block(5))
+    await ingest(db, source, block(2, fork="b"))
+    assert (2, block_hash(2), True) in await chain(db)
+    assert (2, block_hash(2, "b"), False) in await chain(db)
+
+
+async def test_a_linked_tip_stays_where_the_newcomer_has_another_parent(
+    db: Database, source: Path
+) -> None:
+    await ingest(db, source, block(1), block(2))
+    await ingest(db, source, block(2, fork="b", parent_fork="b"))
+    assert (2, block_hash(2), True) in await chain(db)
+    # The control: one that is as well linked takes its place.
+    await ingest(db, source, block(2, fork="c"))
+    assert (2, block_hash(2, "c"), True) in await chain(db)
+
+
 async def test_a_child_of_the_newcomer_lets_it_in(db: Database, source: Path) -> None:
     await ingest(db, source, block(2), block(3, parent_fork="b"))
     await ingest(db, source, block(2, fork="b"))

@@ -115,7 +115,7 @@ class ChainWriter:
             tx, chain_id=self._chain_id, first_number=first.number, last_number=tip.number
         )
         cursor = await ingest_cursors.get(tx, stream=self._claim.stream, chain_id=self._chain_id)
-        await self._check_ancestor(tx, branch)
+        await self._check_ancestor(tx, branch, cursor)
         displaced = await self._find_displaced(tx, branch, cursor, head_number)
         known = await self._find_known(tx, branch)
         orphaned = [BlockKey(row.number, row.hash) for row in displaced]
@@ -142,12 +142,22 @@ class ChainWriter:
         fired = refired + sum(each.alerts_fired for each in stored)
         return Advanced(tuple(stored), tuple(orphaned), tuple(revived), fired)
 
-    async def _check_ancestor(self, tx: Transaction, branch: Sequence[ReadBlock]) -> None:
+    async def _check_ancestor(
+        self, tx: Transaction, branch: Sequence[ReadBlock], cursor: rows.IngestCursor | None
+    ) -> None:
         first = branch[0].block
         if first.number == 0:
             return
         below = await blocks.get_canonical(tx, chain_id=self._chain_id, number=first.number - 1)
-        if below is not None and below.hash != first.parent_hash:
+        if below is None:
+            is_adrift = cursor is not None and await is_orphaned(tx, cursor)
+            if is_adrift and await find_shore(tx, self._chain_id, first.number) is not None:
+                raise AncestorReplaced(
+                    f"block {first.number - 1} of chain {self._chain_id} is not stored any more:"
+                    " another stream left the chain below it; find where the two chains meet"
+                )
+            return
+        if below.hash != first.parent_hash:
             raise AncestorReplaced(
                 f"block {first.number - 1} of chain {self._chain_id} is not the parent of the "
                 f"node's block {first.number}: find the block where the two chains meet"
@@ -250,6 +260,24 @@ class ChainWriter:
             number=tip.number,
             hash=tip.hash,
         )
+
+
+async def is_orphaned(db: Database | Transaction, cursor: rows.IngestCursor) -> bool:
+    """Whether the block that a cursor names is not canonical: another stream left it."""
+    named = await blocks.get(db, chain_id=cursor.chain_id, hash=cursor.hash)
+    return named is None or not named.canonical
+
+
+async def find_shore(db: Database | Transaction, chain_id: int, number: int) -> rows.Block | None:
+    """The next canonical block below a height from which a stream that is adrift goes on.
+
+    None where there is none within `MAX_REORGANISATION_BLOCKS`: what is stored begins
+    above, or below a gap that no reorganisation made.
+    """
+    found = await blocks.list_recent(db, chain_id=chain_id, before_number=number, max_rows=1)
+    if not found or number - found[0].number > MAX_REORGANISATION_BLOCKS:
+        return None
+    return found[0]
 
 
 def _check_branch(branch: Sequence[ReadBlock]) -> None:

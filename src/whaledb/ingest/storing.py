@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from typedsql.database import Database, Transaction
 from typedsql.errors import TransientError
+from whaledb import rows
 from whaledb.ingest import decoding
 from whaledb.ingest.attempts import Attempt, ExclusiveNeeded, attempt
 from whaledb.ingest.receipts import Receipts
@@ -117,21 +118,36 @@ class BlockStore:
     ) -> bool:
         """Whether a new block becomes the canonical one at its height.
 
-        It does, and the one that is there is orphaned, unless the stored chain goes on
-        from that one or it is finalised.
+        It does where no other is there, and where `_displaces` says so, which orphans that.
         """
         present = await blocks.get_canonical(tx, chain_id=self._chain_id, number=block.number)
         if present is None:
             return True
-        child = await blocks.get_canonical(tx, chain_id=self._chain_id, number=block.number + 1)
-        if present.finality == "finalised" or (
-            child is not None and child.parent_hash == present.hash
-        ):
+        if not await self._displaces(tx, block, present):
             return False
         if not how.may_orphan:
             raise ExclusiveNeeded
         await self._writer.orphan(tx, [BlockKey(present.number, present.hash)], unsettled=unsettled)
         return True
+
+    async def _displaces(self, tx: Transaction, block: decoding.Block, present: rows.Block) -> bool:
+        """Whether a block takes its height from the stored one.
+
+        Not from a finalised one. Where a child is stored it is the child's parent that
+        stays; where there is none, only the highest block of all gives way, as a file does
+        not tell what belongs into a gap, and not to one that links worse than itself.
+        """
+        if present.finality == "finalised":
+            return False
+        child = await blocks.get_canonical(tx, chain_id=self._chain_id, number=block.number + 1)
+        if child is not None:
+            return child.parent_hash == block.hash
+        highest = await blocks.get_latest(tx, chain_id=self._chain_id)
+        if highest is not None and highest.number > block.number:
+            return False
+        below = await blocks.get_canonical(tx, chain_id=self._chain_id, number=block.number - 1)
+        is_linked = below is not None and present.parent_hash == below.hash
+        return not is_linked or block.parent_hash == present.parent_hash
 
     async def _move_cursor(self, tx: Transaction, block: decoding.Block) -> None:
         moved = await ingest_cursors.merge(

@@ -5,10 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from typedsql.database import Database
+from typedsql.errors import ConfigurationError
 from whaledb.ingest.advancing import (
     MAX_REORGANISATION_BLOCKS,
     NodeBehind,
     ReorganisationRefused,
+    find_shore,
+    is_orphaned,
 )
 from whaledb.ingest.decoding import Block
 from whaledb.ingest.transfers import ReadBlock
@@ -73,7 +76,8 @@ class BranchFinder:
         head = await self._node.head()
         if cursor is not None and head.number < cursor.number:
             raise await self._behind(cursor, head)
-        if cursor is not None and head.hash == cursor.hash:
+        is_adrift = cursor is not None and await is_orphaned(self._db, cursor)
+        if cursor is not None and head.hash == cursor.hash and not is_adrift:
             return Branch(head, [])
         branch = await self._fetch(cursor, head)
         if not branch:
@@ -81,7 +85,8 @@ class BranchFinder:
         if cursor is not None and branch[0].parent_hash != cursor.hash:
             # The node may have been replaced by another one: nothing goes for that.
             await check_chain(self._node, self._chain_id)
-        return Branch(head, await self._reader.read(await self._met(branch)))
+        met = await self._met(branch, is_adrift=is_adrift)
+        return Branch(head, await self._reader.read(met))
 
     async def _behind(
         self, cursor: IngestCursor, head: BlockReference
@@ -106,7 +111,12 @@ class BranchFinder:
         if cursor is not None:
             first = cursor.number + 1
         else:
-            wanted = self._options.first_number
+            wanted, last_wanted = self._options.first_number, self._options.last_number
+            if wanted is None and last_wanted is not None and last_wanted < head.number:
+                raise ConfigurationError(
+                    f"the stream is new and would begin at the node's head, block {head.number},"
+                    f" which is above block {last_wanted}, where it is to end: say where to begin"
+                )
             first = head.number if wanted is None else wanted
         if head.number < first:
             self._tell_awaited(first, head)
@@ -138,19 +148,27 @@ class BranchFinder:
         if (await self._node.head()).number < head.number:
             raise ChainMoved(f"block {head.number} left the node's chain: read its head again")
 
-    async def _met(self, branch: list[Block]) -> list[Block]:
-        """The branch, longer by what lies between it and the stored chain."""
+    async def _met(self, branch: list[Block], *, is_adrift: bool) -> list[Block]:
+        """The branch, longer by what lies between it and the stored chain.
+
+        `is_adrift`: another stream orphaned the cursor's block and may have left the heights
+        below it empty, so that they are walked through too.
+        """
         walked: list[Block] = []
         lowest = branch[0]
         while lowest.number > 0:
             stored = await blocks.get_canonical(
                 self._db, chain_id=self._chain_id, number=lowest.number - 1
             )
-            if stored is None or stored.hash == lowest.parent_hash:
+            if stored is not None and stored.hash == lowest.parent_hash:
                 break
-            if stored.number == 0:
+            if stored is None and not (
+                is_adrift and await find_shore(self._db, self._chain_id, lowest.number) is not None
+            ):
+                break
+            if stored is not None and stored.number == 0:
                 raise _other_genesis(self._chain_id)
-            if stored.finality == "finalised":
+            if stored is not None and stored.finality == "finalised":
                 raise ReorganisationRefused(
                     f"the node's chain leaves the stored one at or below block {stored.number},"
                     " which is finalised: nothing was rolled back; compare the node with others"
