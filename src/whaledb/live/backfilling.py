@@ -61,12 +61,13 @@ class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What filling did.
 
+    `chain_id` is None where none was named and the run ended before the node told it.
     `conflicts` are blocks of gaps that were left alone, from the height on at which the
     node's chain was seen not to meet the stored one. `missing_at_node` are heights that the
     node does not have.
     """
 
-    chain_id: int
+    chain_id: int | None
     blocks: int
     transactions_seen: int
     transactions_written: int
@@ -99,7 +100,12 @@ async def backfill(
         BlockUnreadable: a block cannot be read; those below it were stored.
     """
     _check_options(options)
-    chain_id = await check_chain(node, options.chain_id)
+    try:
+        chain_id = await unless_stopped(stop, check_chain(node, options.chain_id))
+    except Stopped:
+        return BackfillSummary(
+            chain_id=options.chain_id, seconds=0.0, **msgspec.structs.asdict(_Tally())
+        )
     run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or _ignore)
     with suppress(Stopped):
         await run.fill_gaps()
