@@ -26,7 +26,6 @@ from whaledb.live import (
     FollowSummary,
     backfill,
     follow,
-    following,
 )
 from whaledb.live.fetching import BlockUnreadable
 from whaledb.rpc import NodeUnavailable, open_node
@@ -285,7 +284,7 @@ async def test_a_loss_that_cannot_be_confirmed_is_not_asked_for_without_a_pause(
         tries.append(claim)
         raise ConnectionLost("the database is away")
 
-    monkeypatch.setattr(following._Follower, "_confirm", cut_off)
+    monkeypatch.setattr("whaledb.live.following._Follower._confirm", cut_off)
     async with playing(tape(BLOCKS)) as player:
         there = asyncio.Event()
         task = asyncio.create_task(

@@ -203,7 +203,9 @@ class _Run:
             self._tally.conflicts += end - start
             self._notice(
                 f"{_span(start, end - 1)}: left alone, as the node's chain does not meet the"
-                f" stored one at block {apart}; one of the two is not of the chain"
+                f" stored one at block {apart}; one of the two is not of the chain: if it is the"
+                " stored one, follow the node through them as a new stream, `whaledb ingest rpc"
+                f" --stream repair-{start} --from {start} --to {end - 1}`"
             )
 
     async def _apart(self, gap: rows.MissingBlocks) -> int | None:
