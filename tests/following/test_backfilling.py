@@ -195,3 +195,24 @@ async def test_the_command_tells_of_conflicts(db: Database, player: Player) -> N
             code, out = await wrong.ends()
     assert (code, "Blocks filled: 0; in conflict: 44, not at the node: 0." in out) == (1, True)
     assert "one of the two is not of the chain" in wrong.err
+
+
+async def test_what_a_conflict_advises_makes_the_chain_the_node_s(
+    db: Database, player: Player
+) -> None:
+    """Below a gap a branch is stored that the node left: nothing above the gap tells of it."""
+    old = grown(range(10, 14), fork="old")
+    async with playing(tape(old)) as before:
+        await replay(db, before, FollowOptions(stream="first", first_number=10))
+    chosen = FollowOptions(stream="second", first_number=58, last_number=60)
+    async with open_node(player.url, retries=RETRIES) as node:
+        await follow(db, node, chosen, stop=asyncio.Event())
+    notices: list[str] = []
+    assert (await filled(db, player, notices=notices)).conflicts == len(FIRST_GAP)
+    [notice] = notices
+    advised = notice.split("`")[1].removeprefix("whaledb ").split()
+    async with command(db.target, *advised[:2], player.url, *advised[2:]) as repair:
+        code, _ = await repair.ends()
+    assert (code, await missing(db), await value(db, UNLINKED)) == (0, [], 0)
+    canonical = [key for _, key, is_canonical in await chain(db) if is_canonical]
+    assert canonical == [made["hash"] for made in BLOCKS]

@@ -13,11 +13,20 @@ from tests.following.test_whale_on_anvil import followed as followed_node
 from tests.following.test_whale_on_anvil import until_stored
 from tests.ingest.chain import block, receipt, transaction
 from tests.ingest.contracts import CODE, FORWARDS, RECEIVES
-from tests.ingest.inspection import chain, fetch, letters
+from tests.ingest.inspection import chain, execute, fetch, letters
 from typedsql.database import Database
-from typedsql.errors import ConfigurationError
+from typedsql.errors import ConfigurationError, ConnectionLost
+from whaledb.ingest.claims import Claim
 from whaledb.ingest.pipeline import RefusedItem
-from whaledb.live import FollowOptions, FollowProgress, FollowSummary, follow
+from whaledb.live import (
+    BackfillOptions,
+    BackfillSummary,
+    FollowOptions,
+    FollowProgress,
+    FollowSummary,
+    backfill,
+    follow,
+)
 from whaledb.live.fetching import BlockUnreadable
 from whaledb.rpc import NodeUnavailable, open_node
 
@@ -242,6 +251,59 @@ async def test_the_end_does_not_wait_for_a_node_that_hangs(db: Database) -> None
             # Far below the limit of one request.
             summary = await asyncio.wait_for(following, 10)
     assert summary.stored_number == 0
+
+
+@pytest.mark.parametrize("is_following", [True, False], ids=["follow", "backfill"])
+async def test_the_end_does_not_wait_for_a_node_that_never_answered(
+    db: Database, is_following: bool
+) -> None:
+    stop = asyncio.Event()
+    with running("--no-mining") as node:
+        node.pause()
+        async with open_node(node.http_url) as opened:
+            work = (
+                follow(db, opened, FollowOptions(), stop=stop)
+                if is_following
+                else backfill(db, opened, BackfillOptions(), stop=stop)
+            )
+            task: asyncio.Task[FollowSummary | BackfillSummary] = asyncio.create_task(work)
+            await asyncio.sleep(0.1)
+            stop.set()
+            # Far below the limit of one request.
+            summary = await asyncio.wait_for(task, 10)
+    assert (summary.chain_id, summary.blocks) == (None, 0)
+
+
+async def test_a_loss_that_cannot_be_confirmed_is_not_asked_for_without_a_pause(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heartbeat finds the stream lost, and then the database goes away."""
+    tries: list[Claim] = []
+
+    async def cut_off(_: object, claim: Claim) -> None:
+        tries.append(claim)
+        raise ConnectionLost("the database is away")
+
+    monkeypatch.setattr("whaledb.live.following._Follower._confirm", cut_off)
+    async with playing(tape(BLOCKS)) as player:
+        there = asyncio.Event()
+        task = asyncio.create_task(
+            run(
+                db,
+                player,
+                last_number=30,
+                lease_s=0.6,
+                give_up_after_s=1.0,
+                on_progress=lambda now: there.set() if now.stored_number == 20 else None,
+            )
+        )
+        async with asyncio.timeout(RUN_LIMIT_S):
+            await there.wait()
+            await execute(db, "UPDATE ingest_claims SET fencing_token = fencing_token + 1000")
+            with pytest.raises(ConnectionLost):
+                await task
+    # Pauses double from a tenth of a second on, where a loop without them tries thousands.
+    assert 2 <= len(tries) < 20
 
 
 async def test_internal_transfers_of_a_running_node(db: Database) -> None:

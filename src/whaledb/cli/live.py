@@ -337,8 +337,9 @@ def _tell_followed(invocation: Invocation, summary: "FollowSummary") -> None:
         invocation.write_json(summary)
     else:
         at = "none" if summary.stored_number is None else summary.stored_number
+        chain = "not known" if summary.chain_id is None else summary.chain_id
         show(
-            f"Chain {summary.chain_id}, last block: {at}. Blocks: {summary.blocks}; orphaned: "
+            f"Chain {chain}, last block: {at}. Blocks: {summary.blocks}; orphaned: "
             f"{summary.blocks_orphaned}, revived: {summary.blocks_revived}. Transfers: "
             f"{summary.transactions_written} written, {summary.already_present} already "
             f"present. Alerts fired: {summary.alerts_fired}."

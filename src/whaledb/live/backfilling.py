@@ -61,12 +61,13 @@ class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What filling did.
 
+    `chain_id` is None where none was named and the run ended before the node told it.
     `conflicts` are blocks of gaps that were left alone, from the height on at which the
     node's chain was seen not to meet the stored one. `missing_at_node` are heights that the
     node does not have.
     """
 
-    chain_id: int
+    chain_id: int | None
     blocks: int
     transactions_seen: int
     transactions_written: int
@@ -99,7 +100,12 @@ async def backfill(
         BlockUnreadable: a block cannot be read; those below it were stored.
     """
     _check_options(options)
-    chain_id = await check_chain(node, options.chain_id)
+    try:
+        chain_id = await unless_stopped(stop, check_chain(node, options.chain_id))
+    except Stopped:
+        return BackfillSummary(
+            chain_id=options.chain_id, seconds=0.0, **msgspec.structs.asdict(_Tally())
+        )
     run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or _ignore)
     with suppress(Stopped):
         await run.fill_gaps()
@@ -197,7 +203,9 @@ class _Run:
             self._tally.conflicts += end - start
             self._notice(
                 f"{_span(start, end - 1)}: left alone, as the node's chain does not meet the"
-                f" stored one at block {apart}; one of the two is not of the chain"
+                f" stored one at block {apart}; one of the two is not of the chain: if it is the"
+                " stored one, follow the node through them as a new stream, `whaledb ingest rpc"
+                f" --stream repair-{start} --from {start} --to {end - 1}`"
             )
 
     async def _apart(self, gap: rows.MissingBlocks) -> int | None:

@@ -76,7 +76,15 @@ async def follow(
         NodeUnavailable, NodeBehind, BlockUnreadable, ConnectionLost, ...: given up waiting.
     """
     check_options(options)
-    chain_id = await check_chain(node, options.chain_id)
+    try:
+        chain_id = await unless_stopped(stop, check_chain(node, options.chain_id))
+    except Stopped:
+        return FollowSummary(
+            chain_id=options.chain_id,
+            stored_number=None,
+            seconds=0.0,
+            **msgspec.structs.asdict(FollowTally()),
+        )
     follower = _Follower(db, node, options, chain_id, stop, on_progress, on_refused, on_notice)
     async with AsyncExitStack() as stack:
         entered = stack.enter_async_context(

@@ -58,12 +58,13 @@ class FollowProgress(msgspec.Struct, frozen=True, kw_only=True):
 class FollowSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What following did until it ended.
 
+    `chain_id` is None where none was named and the run ended before the node told it.
     `stored_number` is the last block of the stream, None where none was stored yet.
     `reorganisations` replaced `blocks_orphaned` blocks; `blocks_revived` came back.
     `waits` were steps that had to be tried again: the node or the database was away.
     """
 
-    chain_id: int
+    chain_id: int | None
     stored_number: int | None
     blocks: int
     transactions_seen: int

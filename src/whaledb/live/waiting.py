@@ -110,8 +110,13 @@ class Heads:
             await wake
 
     async def stopped_within(self, delay_s: float) -> None:
+        """Sleeps, unless the end is asked for or the stream lost meanwhile."""
         nap = asyncio.ensure_future(asyncio.sleep(delay_s))
-        await self._first_of(nap)
+        if self.is_lost:
+            # What failed is to confirm that, and would be tried again without a pause.
+            await asyncio.wait((self._stop, nap), return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await self._first_of(nap)
         nap.cancel()
 
     async def _first_of(self, other: asyncio.Future[Any]) -> None:
