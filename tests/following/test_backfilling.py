@@ -130,6 +130,17 @@ async def test_what_the_node_lacks_stays_missing_and_the_rest_is_filled(
     assert [notice for notice in notices if "does not have 11 of blocks 14 to 57" in notice]
 
 
+async def test_what_the_node_lacks_does_not_use_up_how_much_may_be_filled(
+    db: Database, player: Player
+) -> None:
+    """Else each run of so many blocks would try the same ones and never come to the others."""
+    await ends_stored(db, player)
+    player.lacking = range(25)
+    summary = await filled(db, player, max_blocks=5)
+    assert (summary.blocks, summary.missing_at_node) == (5, 11)
+    assert await missing(db) == [*range(14, 25), *range(30, 58)]
+
+
 async def test_a_block_that_cannot_be_read_stops_it_there(db: Database, player: Player) -> None:
     await ends_stored(db, player)
     player.spoiled = {24: block(24, timestamp="soon")}

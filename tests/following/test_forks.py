@@ -111,6 +111,21 @@ async def test_a_head_that_another_stream_orphaned_is_taken_back(db: Database) -
     assert await canonical(db) == hashes(MAIN)
 
 
+@pytest.mark.parametrize("last_number", [20, 19])
+async def test_the_last_wanted_block_is_stored_again_where_another_stream_orphaned_it(
+    db: Database, last_number: int
+) -> None:
+    await followed(db, MAIN, stream="a", last_number=20)
+    other = grown(range(18, 31), fork="b")
+    await followed(db, MAIN[:8] + other, stream="b", last_number=21)
+    assert await canonical(db) == hashes(MAIN[:8], other[:4])
+    back = await followed(db, MAIN + LONGER, stream="a", last_number=last_number)
+    assert (back.stored_number, back.blocks_orphaned) == (last_number, 4)
+    assert (await canonical(db))[:10] == hashes(MAIN[:10])
+    again = await followed(db, MAIN + LONGER, stream="a", last_number=last_number)
+    assert (again.stored_number, again.blocks, again.blocks_orphaned) == (last_number, 0, 0)
+
+
 async def test_a_new_stream_does_not_end_below_where_it_would_begin(db: Database) -> None:
     with pytest.raises(ConfigurationError, match="say where to begin"):
         await followed(db, MAIN, first_number=None, last_number=12)

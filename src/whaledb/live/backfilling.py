@@ -159,7 +159,6 @@ class _Run:
     async def fill_gaps(self) -> None:
         """The missing heights, lowest first; what could not be filled is not tried again."""
         first, last = await self._ends()
-        left = self._options.max_blocks
         while first <= last:
             missing = await blocks.list_missing_ranges(
                 self._db,
@@ -171,33 +170,35 @@ class _Run:
             if not missing:
                 return
             for gap in missing:
-                end = gap.last_number + 1
-                if left is not None:
-                    end = min(end, gap.first_number + left)
-                    left -= end - gap.first_number
-                await self._fill_gap(gap, end)
-                if left == 0:
+                await self._fill_gap(gap)
+                if not self._room():
                     return
             first = missing[-1].last_number + 1
 
-    async def _fill_gap(self, gap: rows.MissingBlocks, end: int) -> None:
-        """A batch after the other below `end`, up to the first that contradicts what is stored.
+    def _room(self) -> int:
+        """How many blocks the next batch may fill. What could not be filled takes none of it."""
+        room, most = self._options.batch_blocks, self._options.max_blocks
+        return room if most is None else min(room, most - self._tally.blocks)
+
+    async def _fill_gap(self, gap: rows.MissingBlocks) -> None:
+        """A batch after the other, up to the first that contradicts what is stored.
 
         Above that one the node's blocks would meet no stored neighbour that could tell that
         they are of another chain.
         """
         absent: list[int] = []
         apart = await self._apart(gap)
-        start = gap.first_number
-        while apart is None and start < end:
-            numbers = range(start, min(end, start + self._options.batch_blocks))
+        start, end = gap.first_number, gap.last_number + 1
+        while apart is None and start < end and self._room():
+            numbers = range(start, min(end, start + self._room()))
             apart = await self._fill(numbers, absent)
             start = start if apart is not None else numbers.stop
         self._tally.missing_at_node += len(absent)
         if absent:
+            tried = _span(gap.first_number, max(start - 1, absent[-1]))
             self._notice(
-                f"the node does not have {len(absent)} of {_span(gap.first_number, end - 1)}, the"
-                f" last of them {absent[-1]}: they stay missing; name a node that keeps old blocks"
+                f"the node does not have {len(absent)} of {tried}, the last of them {absent[-1]}:"
+                " they stay missing; name a node that keeps old blocks"
             )
         if apart is not None:
             self._tally.conflicts += end - start

@@ -79,7 +79,7 @@ class BranchFinder:
         is_adrift = cursor is not None and await is_orphaned(self._db, cursor)
         if cursor is not None and head.hash == cursor.hash and not is_adrift:
             return Branch(head, [])
-        branch = await self._fetch(cursor, head)
+        branch = await self._fetch(cursor, head, is_adrift=is_adrift)
         if not branch:
             return Branch(head, [])
         if cursor is not None and branch[0].parent_hash != cursor.hash:
@@ -103,15 +103,24 @@ class BranchFinder:
             stored_number=cursor.number,
         )
 
-    async def _fetch(self, cursor: IngestCursor | None, head: BlockReference) -> list[Block]:
-        """What follows the cursor on the node's chain; the head where nothing is above it."""
-        if cursor is not None and head.number == cursor.number:
+    async def _fetch(
+        self, cursor: IngestCursor | None, head: BlockReference, *, is_adrift: bool
+    ) -> list[Block]:
+        """What follows the cursor on the node's chain; the head where nothing is above it.
+
+        Where another stream orphaned the cursor's block, from its height on: that one, or the
+        last one that is wanted, has to be stored again.
+        """
+        last_wanted = self._options.last_number
+        if cursor is not None and is_adrift:
+            first = cursor.number if last_wanted is None else min(cursor.number, last_wanted)
+        elif cursor is not None and head.number == cursor.number:
             block = await self._reader.by_hash(head.hash)
             return [] if block is None else [block]
-        if cursor is not None:
+        elif cursor is not None:
             first = cursor.number + 1
         else:
-            wanted, last_wanted = self._options.first_number, self._options.last_number
+            wanted = self._options.first_number
             if wanted is None and last_wanted is not None and last_wanted < head.number:
                 raise ConfigurationError(
                     f"the stream is new and would begin at the node's head, block {head.number},"
@@ -122,8 +131,8 @@ class BranchFinder:
             self._tell_awaited(first, head)
             return []
         last = min(head.number, first + self._batch_blocks - 1)
-        if self._options.last_number is not None:
-            last = min(last, self._options.last_number)
+        if last_wanted is not None:
+            last = min(last, last_wanted)
         linked: list[Block] = []
         for block in await self._reader.by_numbers(range(first, last + 1)):
             # Where the chain changed between two answers, the rest is fetched anew.

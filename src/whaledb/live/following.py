@@ -65,8 +65,9 @@ async def follow(
 
     When `stop` is set, what is being read is left, what is being written is finished. A
     node or database that is away, or a node that lags behind what is stored, is waited for,
-    `give_up_after_s` at most from one good step to the next. `on_progress` is called after
-    each step, also one that found nothing new.
+    `give_up_after_s` at most from one good step to the next; a node that is away at the very
+    start only for as long as its client tries again. `on_progress` is called after each step,
+    also one that found nothing new.
 
     Raises:
         ConfigurationError: an option cannot be used, or the node is of another chain.
@@ -132,6 +133,7 @@ class _Follower:
         self._stored_number: int | None = None
         self._stored_hash = ""
         self._stored_at: datetime | None = None
+        self._was_orphaned = False
         self._tally = FollowTally()
 
     async def run(self, claim: Claim) -> None:
@@ -170,7 +172,8 @@ class _Follower:
 
     def _is_through(self) -> bool:
         last, stored = self._options.last_number, self._stored_number
-        return last is not None and stored is not None and stored >= last
+        is_reached = last is not None and stored is not None and stored >= last
+        return is_reached and not self._was_orphaned
 
     async def _step(self, writer: ChainWriter) -> bool:
         """Whether something was stored: then there may be more to store at once.
@@ -202,12 +205,15 @@ class _Follower:
                 self.notice(f"stream {self._options.stream} goes on behind block {cursor.number}")
             self._stored_number, self._stored_hash = cursor.number, cursor.hash
             self._stored_at = None if row is None else row.block_timestamp
+            # By another stream: the last wanted block is to be stored again.
+            self._was_orphaned = row is None or not row.canonical
         return None if self._is_through() else await self._finder.find(cursor)
 
     def _account(self, advanced: Advanced, branch: Branch) -> None:
         tip = branch.blocks[-1].block
         self._stored_number, self._stored_hash = tip.number, tip.hash
         self._stored_at = tip.timestamp
+        self._was_orphaned = False
         tally = self._tally
         tally.take(advanced.stored, source=self._options.stream, on_refused=self._on_refused)
         tally.alerts_fired += advanced.alerts_fired
