@@ -269,40 +269,6 @@ WHERE
     AND t.canonical
 ORDER BY t.number ASC;
 
--- name: orphan(chain_id, hash)!
--- Takes a block out of the chain; belongs in one transaction with
--- whale_transactions.orphan_block. Its finality begins again at pending.
--- Affects 1 row, or 0 when the block is unknown, orphaned already, or finalised, which no
--- reorganisation undoes.
--- Index: blocks_pkey.
-UPDATE public.blocks AS t
-SET
-    canonical = FALSE,
-    orphaned_at = now(),
-    finality = 'pending',
-    updated_at = now()
-WHERE
-    t.hash = lower(:hash)
-    AND t.chain_id = :chain_id
-    AND t.canonical
-    AND t.finality <> 'finalised';
-
--- name: restore(chain_id, hash)!
--- Takes back orphan, for a block that a second reorganisation returned to the chain; belongs
--- in one transaction with whale_transactions.restore_block. The block now canonical at its
--- number is orphaned first, else this is a unique violation.
--- Affects 1 row, or 0 when the block is unknown or canonical already.
--- Index: blocks_pkey, idx_blocks_canonical_number.
-UPDATE public.blocks AS t
-SET
-    canonical = TRUE,
-    orphaned_at = NULL,
-    updated_at = now()
-WHERE
-    t.hash = lower(:hash)
-    AND t.chain_id = :chain_id
-    AND NOT t.canonical;
-
 -- name: lock_shared(chain_id, first_number, last_number)$
 -- @timeout 30s
 -- Lets the rest of the transaction add the blocks first_number to last_number of a chain,
@@ -584,7 +550,7 @@ WHERE
 
 -- name: delete(chain_id, hash)!
 -- Removes a block; its transfers stay. Affects 1 row, or 0 when there is none.
--- A reorganisation never deletes; it marks, with orphan.
+-- A reorganisation never deletes; it marks, with orphan_branch.
 -- Index: blocks_pkey.
 DELETE FROM public.blocks AS t
 WHERE

@@ -726,35 +726,6 @@ WHERE
     AND t.trace_path = :trace_path
     AND t.whale_score IS DISTINCT FROM CAST(:whale_score AS NUMERIC(5, 4));
 
--- name: orphan_block(chain_id, block_number, block_hash)!
--- Marks the rows of a block that a reorganisation took out of the chain; belongs in one
--- transaction with blocks.orphan. Rows marked before keep their time.
--- Affects as many rows as were canonical.
--- Index: idx_whale_transactions_block_number.
-UPDATE public.whale_transactions AS t
-SET
-    orphaned_at = now(),
-    updated_at = now()
-WHERE
-    t.block_number = :block_number
-    AND t.chain_id = :chain_id
-    AND t.block_hash = lower(:block_hash)
-    AND t.orphaned_at IS NULL;
-
--- name: restore_block(chain_id, block_number, block_hash)!
--- Takes back orphan_block, for a block that a second reorganisation returned to the chain;
--- belongs in one transaction with blocks.restore. Affects as many rows as were orphaned.
--- Index: idx_whale_transactions_block_number.
-UPDATE public.whale_transactions AS t
-SET
-    orphaned_at = NULL,
-    updated_at = now()
-WHERE
-    t.block_number = :block_number
-    AND t.chain_id = :chain_id
-    AND t.block_hash = lower(:block_hash)
-    AND t.orphaned_at IS NOT NULL;
-
 -- name: orphan_blocks(chain_id, block_numbers, block_hashes)!
 -- Marks the rows of blocks that a reorganisation took out of the chain, given as arrays of
 -- equal length (hashes in lower case); belongs in one transaction with blocks.orphan_branch.
@@ -797,7 +768,7 @@ WHERE
 
 -- name: delete(hash, chain_id, block_hash, trace_path)!
 -- Removes one row by its full key. Affects 1 row, or 0 when there is none.
--- A reorganisation never deletes; it marks, with orphan_block.
+-- A reorganisation never deletes; it marks, with orphan_blocks.
 -- Index: whale_transactions_pkey.
 DELETE FROM public.whale_transactions AS t
 WHERE

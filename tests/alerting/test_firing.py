@@ -229,18 +229,16 @@ async def test_blocks_are_settled_after_their_rows_were_marked(db: Database) -> 
     assert await fire_alone(db, 1) == 1
     block: dict[str, Any] = {
         "chain_id": CHAIN,
-        "block_number": BLOCK,
-        "block_hash": BLOCK_HASH,
+        "block_numbers": [BLOCK],
+        "block_hashes": [BLOCK_HASH],
     }
 
     async def settled(tx: Transaction) -> int:
-        return await settle_blocks(
-            tx, chain_id=CHAIN, block_numbers=[BLOCK], block_hashes=[BLOCK_HASH]
-        )
+        return await settle_blocks(tx, **block)
 
     for change, standing in (
-        (whale_transactions.orphan_block, False),
-        (whale_transactions.restore_block, True),
+        (whale_transactions.orphan_blocks, False),
+        (whale_transactions.restore_blocks, True),
     ):
         async with db.transaction() as tx:
             assert await settled(tx) == 0
@@ -254,8 +252,8 @@ async def test_blocks_are_settled_after_their_rows_were_marked(db: Database) -> 
 
 
 async def orphan_rows(tx: Transaction) -> None:
-    await whale_transactions.orphan_block(
-        tx, chain_id=CHAIN, block_number=BLOCK, block_hash=BLOCK_HASH
+    await whale_transactions.orphan_blocks(
+        tx, chain_id=CHAIN, block_numbers=[BLOCK], block_hashes=[BLOCK_HASH]
     )
 
 

@@ -151,8 +151,8 @@ async def test_an_event_is_retracted_and_stands_again_with_its_block(db: Databas
     there = (BLOCK + 1, hash_of(0xB10C0001))
     assert await settle(db, here, there) == 0
 
-    block = {"chain_id": CHAIN, "block_number": BLOCK, "block_hash": BLOCK_HASH}
-    await whale_transactions.orphan_block(db, **block)
+    block = {"chain_id": CHAIN, "block_numbers": [BLOCK], "block_hashes": [BLOCK_HASH]}
+    await whale_transactions.orphan_blocks(db, **block)
     await age(db, "alert_events")
     assert await settle(db, there) == 0
     assert await settle(db, here, chain_id=10) == 0
@@ -170,7 +170,7 @@ async def test_an_event_is_retracted_and_stands_again_with_its_block(db: Databas
     # Fired again while it is retracted, it stays so: the row says whether it stands.
     assert await fire(db, mine, 1) == []
 
-    await whale_transactions.restore_block(db, **block)
+    await whale_transactions.restore_blocks(db, **block)
     assert await settle(db, here) == 1
     standing = await again(db, event)
     assert standing.retracted_at is None

@@ -81,8 +81,6 @@ async def test_hashes_are_found_in_any_spelling(db: Database) -> None:
     row = await blocks.get(db, chain_id=CHAIN, hash=upper)
     assert row is not None
     assert (row.hash, row.parent_hash) == (upper.lower(), upper.lower())
-    assert await blocks.orphan(db, chain_id=CHAIN, hash=upper) == 1
-    assert await blocks.restore(db, chain_id=CHAIN, hash=upper) == 1
     assert not await blocks.list_all(db, after_hash=upper, after_chain_id=CHAIN, max_rows=1)
     assert await blocks.delete(db, chain_id=CHAIN, hash=upper) == 1
 
@@ -130,41 +128,41 @@ async def test_a_second_canonical_block_at_a_number_is_refused(db: Database) -> 
     with pytest.raises(DataError) as refusal:
         await blocks.merge(db, **block(5, fork=1))
     assert refusal.value.constraint == "idx_blocks_canonical_number"
-    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(5))
+    await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(5)])
     assert await blocks.merge(db, **block(5, fork=1)) is True
     with pytest.raises(DataError):
-        await blocks.restore(db, chain_id=CHAIN, hash=hash_of(5))
+        await blocks.restore_branch(db, chain_id=CHAIN, hashes=[hash_of(5)])
     assert await blocks.merge(db, **block(5, chain_id=10)) is True
 
 
 async def test_orphan_and_restore_happen_once(db: Database) -> None:
     await chain(db, 5, 6)
     await age(db, "blocks")
-    five = {"chain_id": CHAIN, "hash": hash_of(5)}
-    assert await blocks.restore(db, **five) == 0
+    five = {"chain_id": CHAIN, "hashes": [hash_of(5)]}
+    assert await blocks.restore_branch(db, **five) == 0
     assert (await found(db, 5)).updated_at == LONG_AGO
-    assert await blocks.orphan(db, **five) == 1
+    assert await blocks.orphan_branch(db, **five) == 1
     row = await found(db, 5)
     assert not row.canonical
     assert row.orphaned_at == row.updated_at > LONG_AGO
-    assert await blocks.orphan(db, **five) == 0
+    assert await blocks.orphan_branch(db, **five) == 0
     assert await found(db, 5) == row
     await age(db, "blocks")
-    assert await blocks.restore(db, **five) == 1
+    assert await blocks.restore_branch(db, **five) == 1
     row = await found(db, 5)
     assert (row.canonical, row.orphaned_at) == (True, None)
     assert row.updated_at > LONG_AGO
     assert (await found(db, 6)).updated_at == LONG_AGO
-    assert await blocks.orphan(db, chain_id=10, hash=hash_of(5)) == 0
+    assert await blocks.orphan_branch(db, chain_id=10, hashes=[hash_of(5)]) == 0
 
 
 async def test_a_finalised_block_is_not_orphaned(db: Database) -> None:
     await chain(db, 5, 6)
     only = {"chain_id": CHAIN, "first_number": 5, "last_number": 5}
     await blocks.update_finality(db, **only, finality="finalised")
-    assert await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(5)) == 0
+    assert await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(5)]) == 0
     assert (await found(db, 5)).canonical
-    assert await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(6)) == 1
+    assert await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(6)]) == 1
 
 
 async def test_update_finality_only_raises_it(db: Database) -> None:
@@ -204,12 +202,12 @@ async def test_canonical_blocks_are_found_by_number(db: Database) -> None:
     assert await blocks.get_latest(db, chain_id=CHAIN) == await found(db, 3)
     assert await blocks.get_earliest(db, chain_id=CHAIN) == await found(db, 1)
     assert await blocks.count(db, chain_id=CHAIN) == 3
-    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(2))
+    await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(2)])
     assert await blocks.get_canonical(db, **two) is None
     assert await blocks.count(db, chain_id=CHAIN) == 2
     assert not (await found(db, 2)).canonical
     assert await blocks.get(db, chain_id=10, hash=hash_of(2)) is None
-    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(1))
+    await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(1)])
     assert await blocks.get_earliest(db, chain_id=CHAIN) == await found(db, 3)
     assert await blocks.get_earliest(db, chain_id=10) == await blocks.get_latest(db, chain_id=10)
 
@@ -291,7 +289,7 @@ async def test_list_missing_ranges_gives_what_is_not_canonical(db: Database) -> 
 async def test_an_orphaned_block_fills_no_gap(db: Database) -> None:
     await chain(db, 1, 2, 3)
     assert await missing(db, 1, 3) == []
-    await blocks.orphan(db, chain_id=CHAIN, hash=hash_of(2))
+    await blocks.orphan_branch(db, chain_id=CHAIN, hashes=[hash_of(2)])
     assert await missing(db, 1, 3) == [(2, 2, 1)]
     assert await blocks.merge(db, **block(2, fork=1)) is True
     assert await missing(db, 1, 3) == []

@@ -108,9 +108,6 @@ async def test_hashes_and_addresses_are_found_in_any_spelling(db: Database) -> N
     assert await whale_transactions.update_whale_score(db, **upper, whale_score=Decimal(1)) == 1
     assert await whale_transactions.update_usd_price(db, **upper, **price) == 1
     assert await whale_transactions.update_receipt(db, **upper, gas_used=1, succeeded=None) == 1
-    orphaned = {"chain_id": CHAIN, "block_number": BLOCK, "block_hash": digits}
-    assert await whale_transactions.orphan_block(db, **orphaned) == 1
-    assert await whale_transactions.restore_block(db, **orphaned) == 1
     merged = merge_of(1, hash=digits, block_hash=digits, from_address=sender)
     assert await whale_transactions.merge(db, **merged) is None
     assert await whale_transactions.delete(db, **upper) == 1

@@ -177,14 +177,14 @@ async def test_unordered_batches_deadlock(db: Database) -> None:
         await asyncio.gather(*pending)
 
 
-async def test_orphan_block_marks_the_rows_of_its_block_once(db: Database) -> None:
+async def test_orphan_blocks_marks_the_rows_of_its_block_once(db: Database) -> None:
     row = await stored(db, 1)
     traced = await stored(db, 1, trace_path="0", succeeded=False)
     sibling = await stored(db, 1, block_hash=hash_of(5))
     elsewhere = await stored(db, 1, chain_id=10)
     await age(db, "whale_transactions")
-    block = {"chain_id": CHAIN, "block_number": BLOCK, "block_hash": row.block_hash}
-    assert await whale_transactions.orphan_block(db, **block) == 2
+    block = {"chain_id": CHAIN, "block_numbers": [BLOCK], "block_hashes": [row.block_hash]}
+    assert await whale_transactions.orphan_blocks(db, **block) == 2
     marked = await again(db, row)
     assert marked.orphaned_at is not None
     assert marked.orphaned_at == marked.updated_at == (await again(db, traced)).orphaned_at
@@ -193,33 +193,34 @@ async def test_orphan_block_marks_the_rows_of_its_block_once(db: Database) -> No
             None,
             LONG_AGO,
         )
-    assert await whale_transactions.orphan_block(db, **block) == 0
+    assert await whale_transactions.orphan_blocks(db, **block) == 0
     assert await again(db, row) == marked
-    assert await whale_transactions.orphan_block(db, **(block | {"block_number": BLOCK + 1})) == 0
+    above = block | {"block_numbers": [BLOCK + 1]}
+    assert await whale_transactions.orphan_blocks(db, **above) == 0
 
 
-async def test_restore_block_takes_it_back(db: Database) -> None:
+async def test_restore_blocks_takes_it_back(db: Database) -> None:
     row = await stored(db, 1, orphaned=True)
     other = await stored(db, 2, block=1, orphaned=True)
     sibling = await stored(db, 1, block_hash=hash_of(5), orphaned=True)
     elsewhere = await stored(db, 1, chain_id=10, orphaned=True)
     await age(db, "whale_transactions")
-    block = {"chain_id": CHAIN, "block_number": BLOCK, "block_hash": row.block_hash}
-    assert await whale_transactions.restore_block(db, **block) == 1
+    block = {"chain_id": CHAIN, "block_numbers": [BLOCK], "block_hashes": [row.block_hash]}
+    assert await whale_transactions.restore_blocks(db, **block) == 1
     restored = await again(db, row)
     assert restored.orphaned_at is None
     assert restored.updated_at > LONG_AGO
     for left in (other, sibling, elsewhere):
         assert (await again(db, left)).orphaned_at is not None
-    assert await whale_transactions.restore_block(db, **block) == 0
+    assert await whale_transactions.restore_blocks(db, **block) == 0
     assert await again(db, row) == restored
 
 
 async def test_a_transaction_moves_with_its_reorganisation(db: Database) -> None:
     """13522194 and then 13522195 in the Polygon tape: the same hash, another block."""
     before = await stored(db, 1, succeeded=True)
-    await whale_transactions.orphan_block(
-        db, chain_id=CHAIN, block_number=before.block_number, block_hash=before.block_hash
+    await whale_transactions.orphan_blocks(
+        db, chain_id=CHAIN, block_numbers=[before.block_number], block_hashes=[before.block_hash]
     )
     after = await stored(db, 1, block=1, succeeded=True)
     assert await whale_transactions.get_by_hash(db, chain_id=CHAIN, hash=hash_of(1)) == after

@@ -126,11 +126,11 @@ async def test_what_did_not_move_is_in_no_sum(db: Database) -> None:
     await transaction(db, 1, (A, B, 100), (B, C, 100))
     await transaction(db, 2, (A, B, 900), succeeded=False)
     await transaction(db, 3, (A, B, 900), block=1)
-    await whale_transactions.orphan_block(
+    await whale_transactions.orphan_blocks(
         db,
         chain_id=CHAIN,
-        block_number=16_000_001,
-        block_hash=f"0x{0xB10C0001:064x}",
+        block_numbers=[16_000_001],
+        block_hashes=[f"0x{0xB10C0001:064x}"],
     )
     await transaction(db, 4, (A, B, 0))
     await transaction(db, 5, (A, B, 900), chain_id=10)

@@ -49,8 +49,11 @@ async def stored(db: Database, number: int, **changes: Any) -> WhaleTransaction:
     orphaned = changes.pop("orphaned", False)
     row = await whale_transactions.insert(db, **transfer(number, **changes))
     if orphaned:
-        await whale_transactions.orphan_block(
-            db, chain_id=row.chain_id, block_number=row.block_number, block_hash=row.block_hash
+        await whale_transactions.orphan_blocks(
+            db,
+            chain_id=row.chain_id,
+            block_numbers=[row.block_number],
+            block_hashes=[row.block_hash],
         )
     return row
 

@@ -131,7 +131,7 @@ class _Follower:
         self._finality = FinalityKeeper(db, node, chain_id=chain_id, depth=options.finalised_depth)
         self._started_s = time.perf_counter()
         self._stored_number: int | None = None
-        self._stored_hash = ""
+        self._stored_hash: str = ""
         self._stored_at: datetime | None = None
         self._was_orphaned = False
         self._tally = FollowTally()

@@ -135,22 +135,6 @@ _stream_canonical: Stream[Block] = Stream(
     ),
     Block,
 )
-_orphan: Affected = Affected(
-    _STATEMENTS.bind(
-        "orphan",
-        digest="c73a395f83be3802",
-        columns=(),
-        nullable=(),
-    ),
-)
-_restore: Affected = Affected(
-    _STATEMENTS.bind(
-        "restore",
-        digest="a7fb9f66c46d5008",
-        columns=(),
-        nullable=(),
-    ),
-)
 _lock_shared: ExactlyOneValue[int] = ExactlyOneValue(
     _STATEMENTS.bind(
         "lock_shared",
@@ -413,36 +397,6 @@ def stream_canonical(
     return _stream_canonical.run(db, chain_id, first_number)
 
 
-async def orphan(
-    db: Executor,
-    *,
-    chain_id: int,
-    hash: str,
-) -> int:
-    """Takes a block out of the chain; belongs in one transaction with
-    whale_transactions.orphan_block. Its finality begins again at pending.
-    Affects 1 row, or 0 when the block is unknown, orphaned already, or finalised, which no
-    reorganisation undoes.
-    Index: blocks_pkey.
-    """
-    return await _orphan.run(db, hash, chain_id)
-
-
-async def restore(
-    db: Executor,
-    *,
-    chain_id: int,
-    hash: str,
-) -> int:
-    """Takes back orphan, for a block that a second reorganisation returned to the chain; belongs
-    in one transaction with whale_transactions.restore_block. The block now canonical at its
-    number is orphaned first, else this is a unique violation.
-    Affects 1 row, or 0 when the block is unknown or canonical already.
-    Index: blocks_pkey, idx_blocks_canonical_number.
-    """
-    return await _restore.run(db, hash, chain_id)
-
-
 async def lock_shared(
     db: Executor,
     *,
@@ -609,7 +563,7 @@ async def delete(
     hash: str,
 ) -> int:
     """Removes a block; its transfers stay. Affects 1 row, or 0 when there is none.
-    A reorganisation never deletes; it marks, with orphan.
+    A reorganisation never deletes; it marks, with orphan_branch.
     Index: blocks_pkey.
     """
     return await _delete.run(db, hash, chain_id)

@@ -340,22 +340,6 @@ _update_whale_score: Affected = Affected(
         nullable=("whale_score",),
     ),
 )
-_orphan_block: Affected = Affected(
-    _STATEMENTS.bind(
-        "orphan_block",
-        digest="f10572bb4ec581e0",
-        columns=(),
-        nullable=(),
-    ),
-)
-_restore_block: Affected = Affected(
-    _STATEMENTS.bind(
-        "restore_block",
-        digest="feb0e817505635a3",
-        columns=(),
-        nullable=(),
-    ),
-)
 _orphan_blocks: Affected = Affected(
     _STATEMENTS.bind(
         "orphan_blocks",
@@ -901,35 +885,6 @@ async def update_whale_score(
     return await _update_whale_score.run(db, whale_score, hash, chain_id, block_hash, trace_path)
 
 
-async def orphan_block(
-    db: Executor,
-    *,
-    chain_id: int,
-    block_number: int,
-    block_hash: str,
-) -> int:
-    """Marks the rows of a block that a reorganisation took out of the chain; belongs in one
-    transaction with blocks.orphan. Rows marked before keep their time.
-    Affects as many rows as were canonical.
-    Index: idx_whale_transactions_block_number.
-    """
-    return await _orphan_block.run(db, block_number, chain_id, block_hash)
-
-
-async def restore_block(
-    db: Executor,
-    *,
-    chain_id: int,
-    block_number: int,
-    block_hash: str,
-) -> int:
-    """Takes back orphan_block, for a block that a second reorganisation returned to the chain;
-    belongs in one transaction with blocks.restore. Affects as many rows as were orphaned.
-    Index: idx_whale_transactions_block_number.
-    """
-    return await _restore_block.run(db, block_number, chain_id, block_hash)
-
-
 async def orphan_blocks(
     db: Executor,
     *,
@@ -969,7 +924,7 @@ async def delete(
     trace_path: str,
 ) -> int:
     """Removes one row by its full key. Affects 1 row, or 0 when there is none.
-    A reorganisation never deletes; it marks, with orphan_block.
+    A reorganisation never deletes; it marks, with orphan_blocks.
     Index: whale_transactions_pkey.
     """
     return await _delete.run(db, hash, chain_id, block_hash, trace_path)
