@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
-from tests.ingest.chain import JSON
+from tests.ingest.chain import JSON, block, transaction
 from tests.ingest.inspection import fetch
 from typedsql.database import Database
 from whaledb.ingest.advancing import ChainWriter
@@ -48,6 +48,24 @@ def read(
         Item(f"block {int(made['number'], 16)}", json.dumps(made).encode()), chain_id=chain_id
     )
     return ReadBlock(block, known, None if traces is None else KnownTraces(traces))
+
+
+def branch(first: int, last: int, fork: str = "", *, of: str = "") -> list[ReadBlock]:
+    """Blocks first to last of a fork, the first a child of fork `of`; a whale in each.
+
+    The whale of a height is the same transaction on each fork, as a mempool has it.
+    """
+    return [
+        read(
+            block(
+                n,
+                [transaction(f"t{n}", ether=500)],
+                fork=fork,
+                parent_fork=of if n == first else fork,
+            )
+        )
+        for n in range(first, last + 1)
+    ]
 
 
 def moved(trace_path: str, ether: int) -> InternalTransfer:

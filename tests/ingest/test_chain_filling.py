@@ -13,6 +13,7 @@ from tests.ingest.inspection import contents, execute, fetch, letters
 from tests.ingest.reading import (
     CHAIN,
     MIN_VALUE_ETH,
+    branch,
     canonical,
     check_rows_agree,
     hashes,
@@ -35,20 +36,6 @@ from whaledb.ingest.writing import BlockWriter
 from whaledb.queries import blocks, ingest_cursors
 
 
-def run(first: int, last: int, fork: str = "", *, of: str = "") -> list[ReadBlock]:
-    return [
-        read(
-            block(
-                n,
-                [transaction(f"t{n}", ether=500)],
-                fork=fork,
-                parent_fork=of if n == first else fork,
-            )
-        )
-        for n in range(first, last + 1)
-    ]
-
-
 def filler(db: Database) -> GapFiller:
     return GapFiller(db, source="backfill", chain_id=CHAIN, min_value_eth=MIN_VALUE_ETH)
 
@@ -59,17 +46,17 @@ async def advance(db: Database, given: Sequence[ReadBlock], *, head: int = 99) -
 
 
 async def test_a_gap_is_filled_and_the_cursor_stays(db: Database) -> None:
-    await advance(db, run(1, 2))
-    await advance(db, run(7, 8))
+    await advance(db, branch(1, 2))
+    await advance(db, branch(7, 8))
     cursors = await ingest_cursors.list_all(db, max_rows=9)
-    done = await filler(db).fill([*run(3, 3), *run(5, 6)])
+    done = await filler(db).fill([*branch(3, 3), *branch(5, 6)])
     assert [each.transactions_written for each in done.stored] == [1, 1, 1]
     assert done.conflicts == ()
-    await filler(db).fill(run(4, 4))
+    await filler(db).fill(branch(4, 4))
     assert await canonical(db) == [block_hash(n) for n in range(1, 9)]
     assert await ingest_cursors.list_all(db, max_rows=9) == cursors
     before = await contents(db)
-    again = await filler(db).fill(run(3, 6))
+    again = await filler(db).fill(branch(3, 6))
     assert [each.already_present for each in again.stored] == [1] * 4
     assert await contents(db) == before
     # What is stored already learns what a second reading knows.
@@ -79,40 +66,40 @@ async def test_a_gap_is_filled_and_the_cursor_stays(db: Database) -> None:
 
 
 async def test_what_does_not_link_is_left_out_and_named(db: Database) -> None:
-    await advance(db, run(1, 2))
-    await advance(db, run(7, 8))
+    await advance(db, branch(1, 2))
+    await advance(db, branch(7, 8))
     before = await contents(db)
-    below = await filler(db).fill(run(3, 4, "b", of="b"))
+    below = await filler(db).fill(branch(3, 4, "b", of="b"))
     assert below.conflicts == (
         GapConflict(3, block_hash(3, "b"), 2),
         GapConflict(4, block_hash(4, "b"), 2),
     )
-    above = await filler(db).fill(run(5, 6, "b"))
+    above = await filler(db).fill(branch(5, 6, "b"))
     assert {each.neighbour for each in above.conflicts} == {7}
-    occupied = await filler(db).fill(run(6, 7, "b"))
+    occupied = await filler(db).fill(branch(6, 7, "b"))
     assert {each.neighbour for each in occupied.conflicts} == {7}
     assert not below.stored and not above.stored and not occupied.stored
     assert await contents(db) == before
     # Of two runs that do not link with each other, the one that fits is stored.
-    mixed = await filler(db).fill([*run(3, 4), *run(5, 6, "b", of="b")])
+    mixed = await filler(db).fill([*branch(3, 4), *branch(5, 6, "b", of="b")])
     assert (len(mixed.stored), [each.number for each in mixed.conflicts]) == (2, [5, 6])
     await check_rows_agree(db)
 
 
 async def test_an_orphan_that_fits_a_gap_comes_back(db: Database) -> None:
-    await advance(db, run(1, 5))
-    await advance(db, run(4, 4, "b"), head=9)
+    await advance(db, branch(1, 5))
+    await advance(db, branch(4, 4, "b"), head=9)
     # The node goes back to where it was, and the stream has not come there yet.
-    await advance(db, run(4, 4), head=9)
+    await advance(db, branch(4, 4), head=9)
     assert await orphans(db) == {block_hash(5), block_hash(4, "b")}
-    assert len((await filler(db).fill(run(5, 5))).stored) == 1
+    assert len((await filler(db).fill(branch(5, 5))).stored) == 1
     assert await canonical(db) == [block_hash(n) for n in range(1, 6)]
-    assert (await filler(db).fill(run(5, 5, "b", of="b"))).conflicts[0].neighbour == 5
+    assert (await filler(db).fill(branch(5, 5, "b", of="b"))).conflicts[0].neighbour == 5
     await check_rows_agree(db)
 
 
 async def test_blocks_out_of_order_are_refused(db: Database) -> None:
-    for given in (run(2, 2) + run(1, 1), run(1, 1) + run(1, 1, "b")):
+    for given in (branch(2, 2) + branch(1, 1), branch(1, 1) + branch(1, 1, "b")):
         with pytest.raises(CodeError):
             await filler(db).fill(given)
     assert (await filler(db).fill([])).stored == ()
@@ -121,7 +108,7 @@ async def test_blocks_out_of_order_are_refused(db: Database) -> None:
 async def test_a_bad_row_is_a_dead_letter_of_the_backfill(db: Database) -> None:
     await execute(db, "ALTER TABLE whale_transactions ADD CHECK (value_eth <> 777)")
     bad = read(block(2, [transaction("bad", ether=777), transaction("good", ether=500)]))
-    done = await filler(db).fill([*run(1, 1), bad, *run(3, 3)])
+    done = await filler(db).fill([*branch(1, 1), bad, *branch(3, 3)])
     assert [len(each.dead_letters) for each in done.stored] == [0, 1, 0]
     assert [each.transactions_written for each in done.stored] == [1, 1, 1]
     assert len(await letters(db)) == 1
@@ -157,15 +144,15 @@ async def test_filling_beside_a_reorganisation_leaves_one_chain(
     """The filler's block links with one that is just being orphaned."""
     if not locked:
         monkeypatch.setattr(Attempt, "lock", no_lock)
-    await advance(db, run(1, 3))
+    await advance(db, branch(1, 3))
     held = Held(db)
     async with writing(db) as writer:
         writer._db = cast(Database, held)
-        live = asyncio.create_task(writer.advance(run(3, 3, "b"), head_number=9))
+        live = asyncio.create_task(writer.advance(branch(3, 3, "b"), head_number=9))
         await asyncio.wait(
             [asyncio.create_task(held.ready.wait()), live], return_when="FIRST_COMPLETED"
         )
-        filling = asyncio.create_task(filler(db).fill(run(4, 5)))
+        filling = asyncio.create_task(filler(db).fill(branch(4, 5)))
         if locked:
             await waits_for_lock(db, filling)
         else:
@@ -189,9 +176,9 @@ async def test_neighbouring_fillers_on_two_chains_leave_one(
     if not locked:
         monkeypatch.setattr(Attempt, "lock", no_lock)
     held = Held(db)
-    first = asyncio.create_task(filler(cast(Database, held)).fill(run(1, 3)))
+    first = asyncio.create_task(filler(cast(Database, held)).fill(branch(1, 3)))
     await held.ready.wait()
-    other = asyncio.create_task(filler(db).fill(run(4, 5, "b", of="b")))
+    other = asyncio.create_task(filler(db).fill(branch(4, 5, "b", of="b")))
     if locked:
         await waits_for_lock(db, other)
     else:
@@ -212,10 +199,10 @@ async def test_many_fillers_files_and_a_jumping_head_leave_one_chain(db: Databas
 
     async def live() -> None:
         async with writing(db) as writer:
-            await writer.advance(run(10, 14), head_number=99)
+            await writer.advance(branch(10, 14), head_number=99)
             for depth in (1, 2, 3, 4):
                 fork = f"f{depth}"
-                await writer.advance(run(15 - depth, 14, fork), head_number=99)
+                await writer.advance(branch(15 - depth, 14, fork), head_number=99)
 
     async def files() -> None:
         store = BlockStore(
@@ -225,11 +212,11 @@ async def test_many_fillers_files_and_a_jumping_head_leave_one_chain(db: Databas
             min_value_eth=Decimal(100),
             receipts=Receipts(),
         )
-        for made in run(30, 33):
+        for made in branch(30, 33):
             await store.store(made.block)
 
-    jobs = [filler(db).fill(run(n, n + 1)) for n in range(0, 10, 2)]
-    more = [filler(db).fill(run(n, n + 2)) for n in (15, 18, 21)]
+    jobs = [filler(db).fill(branch(n, n + 1)) for n in range(0, 10, 2)]
+    more = [filler(db).fill(branch(n, n + 2)) for n in (15, 18, 21)]
     await asyncio.gather(live(), files(), *jobs, *more)
     await check_rows_agree(db)
     assert len(await canonical(db)) >= 15
@@ -251,12 +238,12 @@ async def test_finality_rises_in_batches_and_reaches_what_is_filled_later(db: Da
     assert raised == FINALITY_BATCH_ROWS + 1
     assert await raise_finality(db, **named, finality="finalised") == 0
     assert await raise_finality(db, **named, finality="safe") == 0
-    await filler(db).fill(run(5, 6))
+    await filler(db).fill(branch(5, 6))
     assert await raise_finality(db, **named, finality="finalised") == 2
     highest = await blocks.get_finalised(db, chain_id=1)
     assert highest is not None
     assert highest.number == top
-    assert hashes(run(5, 6)) == (await canonical(db))[:2]
+    assert hashes(branch(5, 6)) == (await canonical(db))[:2]
 
 
 async def test_a_block_that_another_writer_adds_meanwhile_is_not_taken_for_new(

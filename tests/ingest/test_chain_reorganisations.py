@@ -17,6 +17,7 @@ from tests.ingest.inspection import contents, execute, fetch, letters, value
 from tests.ingest.reading import (
     CHAIN,
     MIN_VALUE_ETH,
+    branch,
     canonical,
     check_rows_agree,
     cursor,
@@ -43,24 +44,6 @@ from whaledb.ingest.transfers import ReadBlock
 from whaledb.ingest.writing import BlockKey
 
 HEAD = 99
-
-
-def branch(first: int, last: int, fork: str = "", *, of: str = "") -> list[ReadBlock]:
-    """Blocks first to last of a fork, the first a child of fork `of`; a whale in each.
-
-    The whale of a height is the same transaction on each fork, as a mempool has it.
-    """
-    return [
-        read(
-            block(
-                n,
-                [transaction(f"t{n}", ether=500)],
-                fork=fork,
-                parent_fork=of if n == first else fork,
-            )
-        )
-        for n in range(first, last + 1)
-    ]
 
 
 @pytest.fixture
