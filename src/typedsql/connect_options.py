@@ -36,7 +36,7 @@ class ConnectOptions(TypedDict, total=False):
     """What to demand of the database's migration version; see `MigrationCheck`."""
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_follow_options(options: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for what would be ignored, or would wait for ever."""
     unknown = sorted(options.keys() - ConnectOptions.__annotations__.keys())
     if unknown:

@@ -17,7 +17,7 @@ from typedsql.connect_options import (
     DEFAULT_MIN_SIZE,
     IDLE_IN_TRANSACTION_TIMEOUT_S,
     ConnectOptions,
-    check_options,
+    check_follow_options,
 )
 from typedsql.embedded import reachable
 from typedsql.errors import CodeError, TimeoutExpired
@@ -70,7 +70,7 @@ class Database(Executor):
         MigrationMismatch where the database is not migrated as the code expects, and
         ConfigurationError for an option that it does not know or cannot follow.
         """
-        check_options(options)
+        check_follow_options(options)
         async with reachable(target) as concrete:
             touched: set[int] = set()
             pool = await _open_pool(concrete, project, options, touched)

@@ -55,12 +55,28 @@ def test_the_first_steps_stand_first() -> None:
     assert len(names) == len(set(names))
 
 
+NODE = "http://127.0.0.1:1"
+"""Where nobody listens: what is wrong is told before it is asked."""
+
 WRONG = {
     "command": (("migrat",), "Did you mean 'migrate'"),
     "option": (("migrate", "--jsn"), "No such option"),
     "no paths": (("ingest", "blocks"), "Missing argument"),
     "threshold": (("ingest", "blocks", "-", "--min-value-eth", "lots"), "amount of ether"),
     "least value": (("ingest", "blocks", "-", "--min-value-eth", "-1"), "min_value_eth has to be"),
+    "threshold of a node": (
+        ("ingest", "rpc", NODE, "--min-value-eth", "nan"),
+        "min_value_eth has to be",
+    ),
+    "end below beginning": (("ingest", "rpc", NODE, "--from", "5", "--to", "4"), "no lower than"),
+    "batch": (("ingest", "rpc", NODE, "--batch-blocks", "0"), "a batch has to hold from 1 to"),
+    "finality": (("ingest", "rpc", NODE, "--finalised-depth", "0"), "has to be 1 or more"),
+    "patience": (("ingest", "rpc", NODE, "--give-up-after", "nan"), "have to be 0 or more"),
+    "fill": (("backfill", "--rpc", NODE, "--max-blocks", "0"), "blocks to fill has to be 1 or"),
+    "threshold to fill": (
+        ("backfill", "--rpc", NODE, "--min-value-eth", "-5"),
+        "min_value_eth has to be",
+    ),
     "empty path": (("ingest", "blocks", ""), "a path is empty: name a file"),
     "empty query": (("query", ""), "see them all with `whaledb query`"),
     "chain": (("ingest", "blocks", "-", "--chain-id", "one"), "--chain-id"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.following.tape import JSON, Player, Tape
 from tests.ingest.chain import block, transaction
 from typedsql.database import Database
-from whaledb.ingest.pipeline import RefusedItem
+from whaledb.ingest.tally import RefusedItem
 from whaledb.live import FollowOptions, FollowProgress, FollowSummary, follow
 from whaledb.rpc import Retries, open_node
 

@@ -17,7 +17,7 @@ from tests.ingest.inspection import chain, execute, fetch, letters
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError, ConnectionLost
 from whaledb.ingest.claims import Claim
-from whaledb.ingest.pipeline import RefusedItem
+from whaledb.ingest.tally import RefusedItem
 from whaledb.live import (
     BackfillOptions,
     BackfillSummary,

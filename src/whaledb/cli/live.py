@@ -124,7 +124,7 @@ def rpc(
 
     async def work() -> "FollowSummary":
         from typedsql.database import Database
-        from whaledb.live import FollowOptions, check_options, follow
+        from whaledb.live import FollowOptions, check_follow_options, follow
         from whaledb.rpc import open_node
 
         options = FollowOptions(
@@ -139,7 +139,7 @@ def rpc(
             give_up_after_s=give_up_after,
             lease_s=lease,
         )
-        check_options(options)
+        check_follow_options(options)
         with stopped_by_signals() as stop:
             async with (
                 open_node(node_url(node), poll_interval_s=poll_interval) as opened,
@@ -211,7 +211,7 @@ def backfill(
 
     async def work() -> "BackfillSummary":
         from typedsql.database import Database
-        from whaledb.live import BackfillOptions
+        from whaledb.live import BackfillOptions, check_backfill_options
         from whaledb.live import backfill as fill
         from whaledb.rpc import open_node
 
@@ -224,6 +224,7 @@ def backfill(
             traces=traces,
             batch_blocks=batch_blocks,
         )
+        check_backfill_options(options)
         with stopped_by_signals() as stop:
             async with (
                 open_node(node_url(node)) as opened,

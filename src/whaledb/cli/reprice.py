@@ -1,6 +1,5 @@
 """The pricing of stored transfers as a command."""
 
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,6 +15,7 @@ from typedsql.cli.invocation import (
     say,
 )
 from typedsql.cli.output import count, show
+from whaledb.cli.amounts import amount_of
 from whaledb.cli.progress import waiting
 from whaledb.cli.times import time_of
 from whaledb.project import PROJECT
@@ -171,7 +171,8 @@ def _price(request: Request) -> "Chart | GivenPrice | None":
     if by_hand:
         if request.price is None or request.source is None:
             raise WrongUsage("--price and --source belong together: say where the price is from")
-        return GivenPrice.stated(_dollars(request.price), source=request.source)
+        dollars = amount_of("--price", request.price, expected="US dollars, such as 1850.25")
+        return GivenPrice.stated(dollars, source=request.source)
     if by_chart:
         if request.exchange is None or request.symbol is None:
             raise WrongUsage("--exchange and --symbol belong together: both name the candles")
@@ -193,13 +194,6 @@ def _check_period(
 
     if price is not None:
         check_period(price, since=since, until=until)
-
-
-def _dollars(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise WrongUsage("--price has to be an amount of US dollars, such as 1850.25") from None
 
 
 def _tell(

@@ -18,12 +18,13 @@ from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
 from whaledb.ingest.storing import BlockStore
+from whaledb.ingest.tally import RefusedItem, RowTally
 from whaledb.ingest.traces import Traces
+from whaledb.ingest.transfers import DEFAULT_MIN_VALUE_ETH, check_threshold
 from whaledb.ingest.writing import write_dead_letter
-from whaledb.wire.quantities import LARGEST_BIGINT, LARGEST_UINT256, Unreadable, ether_from_wei
+from whaledb.wire.quantities import LARGEST_BIGINT, Unreadable
 
 MAINNET_CHAIN_ID: Final = 1
-DEFAULT_MIN_VALUE_ETH: Final = Decimal(100)
 # A wrong file is noticed before it has filled dead_letters.
 MAX_BAD_ITEMS_BEFORE_A_GOOD_ONE: Final = 1_000
 
@@ -36,8 +37,8 @@ class IngestSummary(msgspec.Struct, frozen=True, kw_only=True):
     `blocks` were read and stored, or found stored. `transactions_seen` are all their
     transactions; of those and the transfers within them that are worth at least the
     threshold, `transactions_written` were added or changed and `already_present` were there
-    unchanged. `dead_letters` are the bad items
-    of this run, whether an earlier one met them too or not.
+    unchanged. `dead_letters` are the bad items of this run, whether an earlier one met them
+    too or not.
     """
 
     blocks: int
@@ -59,14 +60,6 @@ class IngestProgress(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int
     transactions_written: int
     dead_letters: int
-
-
-class RefusedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A bad item as it is reported: which one of which source, and why; not its content."""
-
-    source: str
-    item: str
-    reason: str
 
 
 async def ingest_blocks(
@@ -148,12 +141,7 @@ def check_request(
         raise ConfigurationError("nothing to read: name at least one file, or - for standard input")
     if not 1 <= chain_id <= LARGEST_BIGINT:
         raise ConfigurationError(f"the chain id has to be a number from 1 to {LARGEST_BIGINT}")
-    # Compared by magnitude before it is written: the driver stores 1E200000 as 0.
-    if not (min_value_eth.is_finite() and 0 <= min_value_eth <= ether_from_wei(LARGEST_UINT256)):
-        raise ConfigurationError(
-            "min_value_eth has to be an amount of ether, 0 or more and within 256 bits of wei,"
-            " such as 100 or 0.5"
-        )
+    check_threshold(min_value_eth)
     return open_sources([*sources, *receipts, *traces])
 
 
@@ -172,11 +160,7 @@ class _Run:
         self._on_progress = on_progress
         self._on_refused = on_refused
         self._started_s = time.perf_counter()
-        self._blocks = 0
-        self._seen = 0
-        self._written = 0
-        self._present = 0
-        self._refused = 0
+        self._tally = RowTally()
 
     async def read_beforehand(
         self, source: Source, bad_items: Iterator[BadItem], known: Sized, *, wanted: str
@@ -216,24 +200,14 @@ class _Run:
             bad = BadItem(block.where, bytes(block.payload), str(refusal))
             await self._keep(source, bad, sqlstate=refusal.sqlstate)
             return False
-        self._blocks += 1
-        self._seen += len(block.transactions) + len(block.bad_transactions)
-        self._written += stored.transactions_written
-        self._present += stored.already_present
-        for bad in stored.dead_letters:
-            self._note(source, bad)
+        self._tally.take([stored], source=source.given, on_refused=self._on_refused)
         self._report()
         return True
 
     async def _keep(self, source: Source, bad: BadItem, *, sqlstate: str | None = None) -> None:
         await write_dead_letter(self._db, source=source.name, bad=bad, sqlstate=sqlstate)
-        self._note(source, bad)
+        self._tally.refuse(bad, source=source.given, on_refused=self._on_refused)
         self._report()
-
-    def _note(self, source: Source, bad: BadItem) -> None:
-        self._refused += 1
-        if self._on_refused is not None:
-            self._on_refused(RefusedItem(source=source.given, item=bad.where, reason=bad.reason))
 
     def _report(self) -> None:
         if self._on_progress is None:
@@ -244,20 +218,16 @@ class _Run:
             IngestProgress(
                 bytes_read=sum(source.bytes_read for source in self._sources),
                 bytes_total=sum(known) if len(known) == len(totals) else None,
-                blocks=self._blocks,
-                transactions_written=self._written,
-                dead_letters=self._refused,
+                blocks=self._tally.blocks,
+                transactions_written=self._tally.transactions_written,
+                dead_letters=self._tally.dead_letters,
             )
         )
 
     def summary(self) -> IngestSummary:
         return IngestSummary(
-            blocks=self._blocks,
-            transactions_seen=self._seen,
-            transactions_written=self._written,
-            already_present=self._present,
-            dead_letters=self._refused,
             seconds=round(time.perf_counter() - self._started_s, 3),
+            **msgspec.structs.asdict(self._tally),
         )
 
 

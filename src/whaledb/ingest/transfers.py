@@ -6,11 +6,14 @@ from typing import Final
 
 import msgspec
 
+from typedsql.errors import ConfigurationError
 from whaledb.ingest import decoding
 from whaledb.ingest.reading import BadItem
 from whaledb.ingest.receipts import Receipt, Receipts
 from whaledb.ingest.traces import Traces, TransactionTrace
+from whaledb.wire.quantities import LARGEST_UINT256, ether_from_wei
 
+DEFAULT_MIN_VALUE_ETH: Final = Decimal(100)
 MAX_NAMED_PATH_CHARACTERS: Final = 80
 """Of a trace path in the place of a bad item, whose length is limited."""
 
@@ -54,16 +57,18 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     payload: msgspec.Raw
 
 
-def has_succeeded(read: ReadBlock, transaction: decoding.Transaction) -> bool | None:
-    """Whether a transaction succeeded, None where nothing tells.
+def check_threshold(min_value_eth: Decimal) -> None:
+    """Raises ConfigurationError where it is no amount that a transfer can be worth."""
+    # Compared by magnitude before it is written: the driver stores 1E200000 as 0.
+    if not (min_value_eth.is_finite() and 0 <= min_value_eth <= ether_from_wei(LARGEST_UINT256)):
+        raise ConfigurationError(
+            "min_value_eth has to be an amount of ether, 0 or more and within 256 bits of wei,"
+            " such as 100 or 0.5"
+        )
 
-    Its receipt decides, else its trace, as before Byzantium receipts did not say.
-    """
-    receipt = read.receipts.find(read.block.hash, transaction.hash)
-    if receipt is not None and receipt.succeeded is not None:
-        return receipt.succeeded
-    trace = _find_trace(read, transaction)
-    return trace.succeeded if trace else None
+
+def _find_receipt(read: ReadBlock, transaction: decoding.Transaction) -> Receipt:
+    return read.receipts.find(read.block.hash, transaction.hash) or _NO_RECEIPT
 
 
 def _find_trace(read: ReadBlock, transaction: decoding.Transaction) -> TransactionTrace | None:
@@ -73,9 +78,23 @@ def _find_trace(read: ReadBlock, transaction: decoding.Transaction) -> Transacti
     return read.traces.find(read.block.hash, transaction.hash)
 
 
+def _outcome(receipt: Receipt, trace: TransactionTrace | None) -> bool | None:
+    """Whether a transaction succeeded, None where nothing tells.
+
+    Its receipt decides, else its trace, as before Byzantium receipts did not say.
+    """
+    if receipt.succeeded is None and trace is not None:
+        return trace.succeeded
+    return receipt.succeeded
+
+
 def list_failed(read: ReadBlock) -> list[str]:
     """Hashes of the transactions known to have failed, in the order of the block."""
-    return [t.hash for t in read.block.transactions if has_succeeded(read, t) is False]
+    return [
+        t.hash
+        for t in read.block.transactions
+        if _outcome(_find_receipt(read, t), _find_trace(read, t)) is False
+    ]
 
 
 def list_transfers(read: ReadBlock, *, min_value_eth: Decimal) -> list[Transfer]:
@@ -87,30 +106,35 @@ def list_transfers(read: ReadBlock, *, min_value_eth: Decimal) -> list[Transfer]
     return [
         transfer
         for transaction in read.block.transactions
-        for transfer in _moves(read, transaction)
-        if transfer.value_eth >= min_value_eth
+        for transfer in _moves(read, transaction, min_value_eth)
     ]
 
 
-def _moves(read: ReadBlock, transaction: decoding.Transaction) -> Iterator[Transfer]:
-    succeeded = has_succeeded(read, transaction)
-    receipt = read.receipts.find(read.block.hash, transaction.hash) or _NO_RECEIPT
-    yield Transfer(
-        hash=transaction.hash,
-        trace_path="",
-        from_address=transaction.from_address,
-        to_address=transaction.to_address,
-        value_eth=transaction.value_eth,
-        gas_price=transaction.gas_price,
-        gas_used=receipt.gas_used,
-        succeeded=succeeded,
-        where=transaction.where,
-        payload=transaction.payload,
-    )
+def _moves(
+    read: ReadBlock, transaction: decoding.Transaction, min_value_eth: Decimal
+) -> Iterator[Transfer]:
     trace = _find_trace(read, transaction)
-    if trace is None or succeeded is False:
+    within = [] if trace is None else [t for t in trace.transfers if t.value_eth >= min_value_eth]
+    if transaction.value_eth < min_value_eth and not within:
         return
-    for moved in trace.transfers:
+    receipt = _find_receipt(read, transaction)
+    succeeded = _outcome(receipt, trace)
+    if transaction.value_eth >= min_value_eth:
+        yield Transfer(
+            hash=transaction.hash,
+            trace_path="",
+            from_address=transaction.from_address,
+            to_address=transaction.to_address,
+            value_eth=transaction.value_eth,
+            gas_price=transaction.gas_price,
+            gas_used=receipt.gas_used,
+            succeeded=succeeded,
+            where=transaction.where,
+            payload=transaction.payload,
+        )
+    if succeeded is False:
+        return
+    for moved in within:
         yield Transfer(
             hash=transaction.hash,
             trace_path=moved.trace_path,

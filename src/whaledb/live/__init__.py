@@ -5,9 +5,10 @@ from whaledb.live.backfilling import (
     BackfillProgress,
     BackfillSummary,
     backfill,
+    check_backfill_options,
 )
 from whaledb.live.following import follow
-from whaledb.live.outcome import FollowOptions, FollowProgress, FollowSummary, check_options
+from whaledb.live.outcome import FollowOptions, FollowProgress, FollowSummary, check_follow_options
 
 __all__ = [
     "BackfillOptions",
@@ -17,6 +18,7 @@ __all__ = [
     "FollowProgress",
     "FollowSummary",
     "backfill",
-    "check_options",
+    "check_backfill_options",
+    "check_follow_options",
     "follow",
 ]

@@ -18,10 +18,10 @@ from typedsql.errors import ConfigurationError
 from whaledb import rows
 from whaledb.ingest.decoding import Block
 from whaledb.ingest.filling import GapFiller
-from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
-from whaledb.ingest.transfers import ReadBlock
+from whaledb.ingest.tally import RefusedItem, RowTally
+from whaledb.ingest.transfers import DEFAULT_MIN_VALUE_ETH, ReadBlock, check_threshold
 from whaledb.live.fetching import BlockReader, BlockUnreadable, check_chain
-from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, RowTally, check_range
+from whaledb.live.outcome import DEFAULT_BATCH_BLOCKS, check_range, unheard
 from whaledb.live.waiting import Stopped, unless_stopped
 from whaledb.queries import blocks
 from whaledb.rpc import ChainMoved, Node
@@ -99,21 +99,23 @@ async def backfill(
         NodeUnavailable: the node was away for longer than its client waits.
         BlockUnreadable: a block cannot be read; those below it were stored.
     """
-    _check_options(options)
+    check_backfill_options(options)
     try:
         chain_id = await unless_stopped(stop, check_chain(node, options.chain_id))
     except Stopped:
         return BackfillSummary(
             chain_id=options.chain_id, seconds=0.0, **msgspec.structs.asdict(_Tally())
         )
-    run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or _ignore)
+    run = _Run(db, node, options, chain_id, stop, on_progress, on_refused, on_notice or unheard)
     with suppress(Stopped):
         await run.fill_gaps()
     return run.summary()
 
 
-def _check_options(options: BackfillOptions) -> None:
+def check_backfill_options(options: BackfillOptions) -> None:
+    """Raises ConfigurationError for what can be told before there is a connection."""
     check_range(options.first_number, options.last_number, batch_blocks=options.batch_blocks)
+    check_threshold(options.min_value_eth)
     if options.max_blocks is not None and options.max_blocks < 1:
         raise ConfigurationError("the number of blocks to fill has to be 1 or more")
 
@@ -301,7 +303,3 @@ class _Tally(RowTally):
 
 def _span(first: int, last: int) -> str:
     return f"block {first}" if first == last else f"blocks {first} to {last}"
-
-
-def _ignore(_: str) -> None:
-    """Stands for a callback that nobody gave."""

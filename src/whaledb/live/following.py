@@ -23,7 +23,7 @@ from typedsql.errors import (
 from whaledb.ingest.advancing import Advanced, ChainWriter, NodeBehind
 from whaledb.ingest.attempts import LookAgain
 from whaledb.ingest.claims import Claim, claimed
-from whaledb.ingest.pipeline import RefusedItem
+from whaledb.ingest.tally import RefusedItem
 from whaledb.live.branches import Branch, BranchFinder
 from whaledb.live.fetching import BlockUnreadable, check_chain
 from whaledb.live.finality import FINALITY_INTERVAL_S, FinalityKeeper
@@ -32,7 +32,8 @@ from whaledb.live.outcome import (
     FollowProgress,
     FollowSummary,
     FollowTally,
-    check_options,
+    check_follow_options,
+    unheard,
 )
 from whaledb.live.waiting import Heads, Patience, Stopped, unless_stopped
 from whaledb.queries import blocks, ingest_cursors
@@ -76,7 +77,7 @@ async def follow(
             or too far back.
         NodeUnavailable, NodeBehind, BlockUnreadable, ConnectionLost, ...: given up waiting.
     """
-    check_options(options)
+    check_follow_options(options)
     try:
         chain_id = await unless_stopped(stop, check_chain(node, options.chain_id))
     except Stopped:
@@ -126,7 +127,7 @@ class _Follower:
         self._stop = stop
         self._on_progress = on_progress
         self._on_refused = on_refused
-        self.notice = on_notice or _ignore
+        self.notice = on_notice or unheard
         self._finder = BranchFinder(db, node, options, chain_id=chain_id, notice=self.notice)
         self._finality = FinalityKeeper(db, node, chain_id=chain_id, depth=options.finalised_depth)
         self._started_s = time.perf_counter()
@@ -250,7 +251,3 @@ class _Follower:
             seconds=round(time.perf_counter() - self._started_s, 3),
             **msgspec.structs.asdict(self._tally),
         )
-
-
-def _ignore(_: str) -> None:
-    """Stands for a callback that nobody gave."""

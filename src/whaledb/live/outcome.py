@@ -1,6 +1,5 @@
 """What following a node is asked for, and what it tells."""
 
-from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -8,8 +7,8 @@ import msgspec
 
 from typedsql.errors import ConfigurationError
 from whaledb.ingest.claims import LEASE_S
-from whaledb.ingest.pipeline import DEFAULT_MIN_VALUE_ETH, RefusedItem
-from whaledb.ingest.writing import Stored
+from whaledb.ingest.tally import RowTally
+from whaledb.ingest.transfers import DEFAULT_MIN_VALUE_ETH, check_threshold
 
 DEFAULT_STREAM: Final = "live"
 DEFAULT_BATCH_BLOCKS: Final = 20
@@ -79,34 +78,6 @@ class FollowSummary(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class RowTally(msgspec.Struct):
-    """What a run counts of the blocks that it stores."""
-
-    blocks: int = 0
-    transactions_seen: int = 0
-    transactions_written: int = 0
-    already_present: int = 0
-    dead_letters: int = 0
-
-    def take(
-        self,
-        stored: Iterable[Stored],
-        *,
-        source: str,
-        on_refused: Callable[[RefusedItem], None] | None,
-    ) -> None:
-        """Counts what storing blocks did, and tells of what was refused."""
-        for block in stored:
-            self.blocks += 1
-            self.transactions_seen += block.transactions_seen
-            self.transactions_written += block.transactions_written
-            self.already_present += block.already_present
-            self.dead_letters += len(block.dead_letters)
-            if on_refused is not None:
-                for bad in block.dead_letters:
-                    on_refused(RefusedItem(source=source, item=bad.where, reason=bad.reason))
-
-
 class FollowTally(RowTally):
     """What following counts; its fields are those of `FollowSummary`."""
 
@@ -117,9 +88,10 @@ class FollowTally(RowTally):
     waits: int = 0
 
 
-def check_options(options: FollowOptions) -> None:
+def check_follow_options(options: FollowOptions) -> None:
     """Raises ConfigurationError for what can be told before there is a connection."""
     check_range(options.first_number, options.last_number, batch_blocks=options.batch_blocks)
+    check_threshold(options.min_value_eth)
     if options.finalised_depth is not None and options.finalised_depth < 1:
         raise ConfigurationError("the depth at which blocks count as finalised has to be 1 or more")
     if not options.give_up_after_s >= 0:
@@ -134,3 +106,7 @@ def check_range(first: int | None, last: int | None, *, batch_blocks: int) -> No
         raise ConfigurationError(
             "the first block has to be 0 or higher, and the last no lower than the first"
         )
+
+
+def unheard(_: str) -> None:
+    """Stands for the callback of notices where nobody gave one."""

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from whaledb.wire.quantities import Unreadable
-from whaledb.wire.replies import MISSING, decode, decode_object, is_absent
+from whaledb.wire.replies import MISSING, decode_object, error_code, is_absent
 
 # Only these can be told apart from a passing fault by their code.
 _NEVER: Final = {
@@ -84,10 +84,6 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         return bytes(self.result)
 
 
-class _Error(msgspec.Struct, frozen=True, gc=False):
-    code: int | None = None
-
-
 def request(number: int, method: str, params: Sequence[object]) -> bytes:
     """A request's bytes."""
     return msgspec.json.encode(
@@ -110,26 +106,10 @@ def decode_envelope(data: bytes | str) -> Envelope:
 
 def error_fault(error: msgspec.Raw) -> Fault:
     """What a reply's error says, by its code; its text may quote the URL, so it is not kept."""
-    try:
-        code = decode_code(error)
-    except Unreadable:
-        code = None
+    code = error_code(error)
     if code is None:
         return Fault("a JSON-RPC error without a code")
     why = _NEVER.get(code)
     if why is None:
         return Fault(f"JSON-RPC error {code}", code=code)
     return Fault(f"JSON-RPC error {code}, {why}", is_final=True, code=code)
-
-
-def decode_code(error: msgspec.Raw) -> int | None:
-    """The code of a reply's error.
-
-    Raises:
-        Unreadable: the error is no object, or its code no integer.
-    """
-    decode(error, msgspec.Raw)
-    try:
-        return msgspec.json.decode(error, type=_Error).code
-    except msgspec.MsgspecError:
-        raise Unreadable("the error is not of the form that JSON-RPC gives it") from None

@@ -50,7 +50,9 @@ def reply_result(data: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
     reply = decode(data, _Reply)
     if not is_absent(reply.error):
         # A node's message may quote its URL, and the key in it.
-        raise Unreadable(f"the reply holds an error{_error_code(reply.error)}: ask the node again")
+        code = error_code(reply.error)
+        told = "" if code is None else f" (code {code})"
+        raise Unreadable(f"the reply holds an error{told}: ask the node again")
     if reply.result is MISSING:
         if reply.jsonrpc is MISSING:
             return data
@@ -60,12 +62,12 @@ def reply_result(data: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
     return reply.result
 
 
-def _error_code(error: msgspec.Raw) -> str:
+def error_code(error: msgspec.Raw) -> int | None:
+    """The code of a reply's error, None if it has none that is an integer."""
     try:
-        code = msgspec.json.decode(error, type=_ReplyError).code
-    except msgspec.MsgspecError:
-        return ""
-    return "" if code is None else f" (code {code})"
+        return msgspec.json.decode(error, type=_ReplyError).code
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 def decode_object(data: bytes | msgspec.Raw, type: type[_T], *, what: str) -> _T:
