@@ -10,7 +10,6 @@ and when it no longer answers.
 import asyncio
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
@@ -20,6 +19,7 @@ from typedsql.driver_connection import Connection
 from typedsql.errors import CodeError
 from typedsql.pool_statistics import Counters, PoolStatistics
 from typedsql.transaction import Session
+from typedsql.waiting_line import WaitingLine
 
 CLEAN_TIMEOUT_S: Final = 5.0
 """For undoing what a use has left; the connection is given up after that."""
@@ -67,7 +67,7 @@ class Pool:
         self._session = session
         self._all: dict[Connection, Pooled] = {}
         self._idle: list[Pooled] = []  # the last one used is the next one used
-        self._waiting: OrderedDict[asyncio.Future[Pooled], None] = OrderedDict()
+        self._line: WaitingLine[Pooled] = WaitingLine()
         self._opening = 0
         self._expired_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +117,8 @@ class Pool:
         try:
             async with limit:
                 while True:
-                    self._refuse_if_closed()
+                    if self._closing is not None:
+                        raise _closed()
                     pooled = self.take()
                     if pooled is not None:
                         return pooled
@@ -139,17 +140,7 @@ class Pool:
 
     async def _wait(self) -> Pooled:
         started = time.monotonic()
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting[waiting] = None
-        self._grow()
-        try:
-            pooled: Pooled = await waiting
-        except BaseException:
-            served = self._waiting.pop(waiting, self) is self and not waiting.cancelled()
-            # It can be served in the moment in which it is cancelled.
-            if served and waiting.exception() is None:
-                self.give_back(waiting.result())
-            raise
+        pooled = await self._line.wait(self._grow, self.give_back)
         self._count.acquired += 1
         self._count.acquired_after_wait += 1
         self._count.acquire_wait_s += time.monotonic() - started
@@ -198,7 +189,7 @@ class Pool:
             idle=idle,
             in_use=len(self._all) - idle,
             opening=self._opening,
-            waiting=len(self._waiting),
+            waiting=len(self._line),
             **vars(self._count),
         )
 
@@ -215,8 +206,8 @@ class Pool:
     async def close(self, timeout_s: float) -> None:
         """Close every connection, those in use when they come back or after `timeout_s`."""
         self._closing = asyncio.Event()
-        while self._waiting:
-            self._waiting.popitem()[0].set_exception(_closed())
+        while self._line.refuse(_closed()):
+            pass
         while self._idle:
             self._part(self._idle.pop())
         try:
@@ -232,10 +223,6 @@ class Pool:
             for task in self._tasks:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _refuse_if_closed(self) -> None:
-        if self._closing is not None:
-            raise _closed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
@@ -268,18 +255,12 @@ class Pool:
         now = time.monotonic()
         if self._closing is not None:
             self._part(pooled)
-            return
-        if now >= pooled.expires_at:
+        elif now >= pooled.expires_at:
             self._count.closed_lifetime += 1
             self._part(pooled)
-            return
-        while self._waiting:
-            waiting, _ = self._waiting.popitem(last=False)
-            if not waiting.done():
-                waiting.set_result(pooled)
-                return
-        pooled.idle_since = now
-        self._idle.append(pooled)
+        elif not self._line.serve(pooled):
+            pooled.idle_since = now
+            self._idle.append(pooled)
 
     def _grow(self) -> None:
         """Open connections for those who wait, as far as the pool may grow.
@@ -289,7 +270,7 @@ class Pool:
         """
         while (
             self._closing is None
-            and self._opening < len(self._waiting)
+            and self._opening < len(self._line)
             and len(self._all) + self._opening < self.limits.max_size
         ):
             self._opening += 1
@@ -299,13 +280,16 @@ class Pool:
         started = time.monotonic()
         try:
             connection = await self._connect()
+            if connection.heard_something():
+                # It has ended as it was opened, most likely: the last answer came all the same.
+                try:
+                    await self._ask(connection)
+                except BaseException:
+                    connection.terminate()
+                    raise
         except Exception as failure:
             self._opening -= 1
-            while self._waiting:
-                waiting, _ = self._waiting.popitem(last=False)
-                if not waiting.done():
-                    waiting.set_exception(failure)
-                    break
+            self._line.refuse(failure)
             self._grow()
         except BaseException:
             self._opening -= 1
@@ -316,9 +300,8 @@ class Pool:
 
     async def _answers(self, pooled: Pooled) -> bool:
         """Whether an idle connection is alive; it is given up where it is not."""
-        self._count.asked += 1
         try:
-            await pooled.connection.execute(_LIVENESS, timeout=LIVENESS_TIMEOUT_S)
+            await self._ask(pooled.connection)
         except asyncio.CancelledError:
             pooled.dirty = True
             self.give_back(pooled)
@@ -335,6 +318,10 @@ class Pool:
             self._cut(pooled)
             return False
         return True
+
+    async def _ask(self, connection: Connection) -> None:
+        self._count.asked += 1
+        await connection.execute(_LIVENESS, timeout=LIVENESS_TIMEOUT_S)
 
     async def _clean(self, pooled: Pooled) -> None:
         self._count.cleaned += 1
