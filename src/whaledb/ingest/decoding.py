@@ -70,6 +70,10 @@ class _WireBlock(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     transactions: msgspec.Raw = MISSING
 
 
+class _WirePlace(msgspec.Struct, frozen=True, gc=False):
+    number: msgspec.Raw = MISSING
+
+
 class _WireTransaction(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     hash: msgspec.Raw = MISSING
     block_hash: msgspec.Raw = MISSING
@@ -79,6 +83,15 @@ class _WireTransaction(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     to: msgspec.Raw = MISSING
     value: msgspec.Raw = MISSING
     gas_price: msgspec.Raw = MISSING
+
+
+def name_block(data: bytes | msgspec.Raw) -> str | None:
+    """``block`` and its height; None where that cannot be read."""
+    try:
+        wire = decode_object(reply_result(data), _WirePlace, what="the block")
+        return f"block {quantity_field(wire.number, name='number', largest=LARGEST_BIGINT)}"
+    except Unreadable:
+        return None
 
 
 def decode_block(item: Item, *, chain_id: int) -> Block:
