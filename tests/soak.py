@@ -165,7 +165,8 @@ async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> b
     ]
     path.write_bytes(lines(*chain))
     print(
-        f"seed {seed}, {BLOCKS} blocks of {TRANSFERS_PER_BLOCK} transfers, {BLOCKS_IN_A_GROUP} a group"
+        f"seed {seed}, {BLOCKS} blocks of {TRANSFERS_PER_BLOCK} transfers,"
+        f" {BLOCKS_IN_A_GROUP} in a group"
     )
     async with open_databases(server) as databases:
         real = await campaign(databases, path, kills, rng)
