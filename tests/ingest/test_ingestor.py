@@ -265,17 +265,19 @@ async def test_known_and_new_blocks_are_written_together(db: Database) -> None:
 async def test_a_lost_connection_is_waited_out(db: Database) -> None:
     await execute(
         db,
-        "CREATE SEQUENCE tries; CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$"
-        " BEGIN IF nextval('tries') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid());"
+        "CREATE SEQUENCE tries; CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN IF nextval('tries') <= 2 THEN PERFORM pg_terminate_backend(pg_backend_pid());"
         " END IF; RETURN new; END $$;"
-        " CREATE TRIGGER once BEFORE INSERT ON ingest_cursors FOR EACH ROW EXECUTE FUNCTION once()",
+        " CREATE TRIGGER twice BEFORE INSERT ON ingest_cursors FOR EACH ROW EXECUTE FUNCTION twice()",
     )
-    async with opened(db) as ingestor:
+    notices: list[str] = []
+    async with opened(db, on_notice=notices.append) as ingestor:
         for number in (1, 2, 3):
             await ingestor.put(payload(number))
     assert await heights(db) == [1, 2, 3]
     told = ingestor.statistics()
-    assert (told.retries, told.transactions_written, told.already_present) == (1, 3, 0)
+    assert (told.retries, told.transactions_written, told.already_present) == (2, 3, 0)
+    assert [notice.split()[0] for notice in notices] == ["waiting", "going"]
 
 
 async def test_without_retries_a_lost_connection_ends_it(db: Database) -> None:

@@ -75,6 +75,7 @@ async def ingest_blocks(
     limits: IngestorLimits | None = None,
     on_progress: Callable[[IngestProgress], None] | None = None,
     on_refused: Callable[[RefusedItem], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> IngestSummary:
     """Reads blocks from files, standard input (`-`) or memory; stores what is worth keeping.
 
@@ -123,6 +124,7 @@ async def ingest_blocks(
             limits=limits,
             stop_on_signals=False,
             on_committed=partial(run.count, source),
+            on_notice=on_notice,
         )
         async with ingestor:
             found = _read_blocks(source, known_receipts, known_traces if traces else None, chain_id)
