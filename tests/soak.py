@@ -36,7 +36,7 @@ from typedsql.settings import ConnectionTarget
 
 POLYGON = 137
 TAPE = ROOT.parent / "shared" / "data" / "ethereum" / "polygon-reorg-tape.jsonl.gz"
-BLOCKS = 400
+BLOCKS = 1200
 BLOCKS_IN_A_GROUP = 8
 TRANSFERS_PER_BLOCK = 3
 RUN_LIMIT_S = 120.0
