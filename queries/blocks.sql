@@ -66,6 +66,93 @@ ON CONFLICT (hash, chain_id) DO UPDATE
     )
 RETURNING (t.xmax = 0) AS inserted;
 
+-- name: merge_batch(chain_id, min_value_eth, hashes, numbers, parent_hashes, block_timestamps, complete, traced)
+-- @returns MergedBlock
+-- Merges several blocks that are canonical, or are to be added as such, given as arrays of
+-- equal length, as merge does one. Returns the hash of each that was added (inserted is true)
+-- or changed (false), in no particular order; one that was there and learnt nothing is not
+-- returned. Either way all of them stay locked until the transaction ends. A hash given twice
+-- counts once, its first element. Blocks are locked lowest number first, then by hash.
+-- Index: blocks_pkey, idx_blocks_canonical_number.
+INSERT INTO public.blocks AS t (
+    hash,
+    chain_id,
+    number,
+    parent_hash,
+    block_timestamp,
+    canonical,
+    orphaned_at,
+    min_value_eth,
+    complete,
+    traced
+)
+SELECT
+    g.hash,
+    CAST(:chain_id AS BIGINT) AS chain_id,
+    g.number,
+    g.parent_hash,
+    g.block_timestamp,
+    TRUE AS canonical,
+    NULL AS orphaned_at,
+    CAST(:min_value_eth AS NUMERIC) AS min_value_eth,
+    g.complete,
+    g.traced
+FROM (
+    SELECT DISTINCT ON (lower(b.hash))
+        lower(b.hash) AS hash,
+        b.number,
+        lower(b.parent_hash) AS parent_hash,
+        b.block_timestamp,
+        b.complete,
+        b.traced
+    FROM
+        unnest(
+            CAST(:hashes AS TEXT[]),
+            CAST(:numbers AS BIGINT[]),
+            CAST(:parent_hashes AS TEXT[]),
+            CAST(:block_timestamps AS TIMESTAMPTZ[]),
+            CAST(:complete AS BOOLEAN[]),
+            CAST(:traced AS BOOLEAN[])
+        ) WITH ORDINALITY AS b (
+            hash,
+            number,
+            parent_hash,
+            block_timestamp,
+            complete,
+            traced,
+            position
+        )
+    ORDER BY lower(b.hash) ASC, b.position ASC
+) AS g
+ORDER BY g.number ASC, g.hash ASC
+ON CONFLICT (hash, chain_id) DO UPDATE
+    SET
+        min_value_eth = least(t.min_value_eth, excluded.min_value_eth),
+        complete = CASE
+            WHEN excluded.min_value_eth < t.min_value_eth THEN excluded.complete
+            WHEN excluded.min_value_eth = t.min_value_eth THEN t.complete OR excluded.complete
+            ELSE t.complete
+        END,
+        traced = CASE
+            WHEN excluded.min_value_eth < t.min_value_eth THEN excluded.traced
+            WHEN excluded.min_value_eth = t.min_value_eth THEN t.traced OR excluded.traced
+            ELSE t.traced
+        END,
+        updated_at = now()
+    WHERE (
+        excluded.min_value_eth < t.min_value_eth
+        OR (
+            excluded.min_value_eth = t.min_value_eth
+            AND (
+                (excluded.complete AND NOT t.complete)
+                OR (excluded.traced AND NOT t.traced)
+            )
+        )
+    )
+RETURNING
+    t.hash,
+    (t.xmax = 0) AS inserted;
+
 -- name: get(chain_id, hash)^
 -- One block by its hash, canonical or orphaned.
 -- Index: blocks_pkey.

@@ -228,6 +228,92 @@ RETURNING
     t.hash,
     t.trace_path;
 
+-- name: merge_blocks(chain_id, block_hashes, block_numbers, block_timestamps, hashes, trace_paths, from_addresses, to_addresses, values_eth, gas_prices, gas_used, succeeded)
+-- @returns MergedTransfer
+-- Merges the transfers of several blocks, none of them orphaned, given as arrays of equal
+-- length, as merge_batch does those of one. Returns block, hash and trace path of each row that
+-- was added (inserted is true) or changed (false), in no particular order; a row that was there
+-- unchanged is not returned. Elements of to_addresses, gas_used and succeeded may be NULL. A
+-- hash given twice for one block with one trace path counts once, its first element. Rows are
+-- locked in the order of their keys, as by merge_batch.
+-- Index: whale_transactions_pkey.
+INSERT INTO public.whale_transactions AS t (
+    hash,
+    chain_id,
+    block_hash,
+    trace_path,
+    block_number,
+    block_timestamp,
+    from_address,
+    to_address,
+    value_eth,
+    gas_price,
+    gas_used,
+    succeeded,
+    whale_score
+)
+SELECT DISTINCT ON (lower(b.hash), lower(b.block_hash), b.trace_path)
+    lower(b.hash) AS hash,
+    CAST(:chain_id AS BIGINT) AS chain_id,
+    lower(b.block_hash) AS block_hash,
+    b.trace_path,
+    b.block_number,
+    b.block_timestamp,
+    lower(b.from_address) AS from_address,
+    lower(b.to_address) AS to_address,
+    b.value_eth,
+    b.gas_price,
+    b.gas_used,
+    b.succeeded,
+    public.whale_score(b.value_eth, b.succeeded) AS whale_score
+FROM
+    unnest(
+        CAST(:block_hashes AS TEXT[]),
+        CAST(:block_numbers AS BIGINT[]),
+        CAST(:block_timestamps AS TIMESTAMPTZ[]),
+        CAST(:hashes AS TEXT[]),
+        CAST(:trace_paths AS TEXT[]),
+        CAST(:from_addresses AS TEXT[]),
+        CAST(:to_addresses AS TEXT[]),
+        CAST(:values_eth AS NUMERIC[]),
+        CAST(:gas_prices AS BIGINT[]),
+        CAST(:gas_used AS BIGINT[]),
+        CAST(:succeeded AS BOOLEAN[])
+    ) WITH ORDINALITY AS b (
+        block_hash,
+        block_number,
+        block_timestamp,
+        hash,
+        trace_path,
+        from_address,
+        to_address,
+        value_eth,
+        gas_price,
+        gas_used,
+        succeeded,
+        position
+    )
+ORDER BY lower(b.hash) ASC, lower(b.block_hash) ASC, b.trace_path ASC, b.position ASC
+ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
+    SET
+        gas_used = coalesce(excluded.gas_used, t.gas_used),
+        succeeded = coalesce(excluded.succeeded, t.succeeded),
+        whale_score = CASE
+            WHEN excluded.succeeded <> t.succeeded OR t.succeeded IS NULL
+                THEN public.whale_score(t.value_eth, excluded.succeeded)
+            ELSE t.whale_score
+        END,
+        updated_at = now()
+    WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
+        coalesce(excluded.gas_used, t.gas_used),
+        coalesce(excluded.succeeded, t.succeeded)
+    )
+RETURNING
+    t.block_hash,
+    t.hash,
+    t.trace_path,
+    (t.xmax = 0) AS inserted;
+
 -- name: get_by_hash(chain_id, hash)^
 -- The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
 -- or only orphaned blocks hold it. The latest block wins should several claim it.

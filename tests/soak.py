@@ -38,7 +38,8 @@ from typedsql.settings import ConnectionTarget
 
 POLYGON = 137
 TAPE = ROOT.parent / "shared" / "data" / "ethereum" / "polygon-reorg-tape.jsonl.gz"
-BLOCKS = 400
+BLOCKS = 1200
+BLOCKS_IN_A_GROUP = 8
 TRANSFERS_PER_BLOCK = 3
 RUN_LIMIT_S = 120.0
 # A block without all its rows, a row without its block, or a cursor that is not at the last.
@@ -67,7 +68,12 @@ CONTENT = (
 async def start(target: ConnectionTarget, path: Path, *options: str) -> asyncio.subprocess.Process:
     environment = {**os.environ, "DATABASE_URL": target.dbmate_url()}
     return await asyncio.create_subprocess_exec(
-        sys.executable, killed_run.__file__, str(path), *options, env=environment
+        sys.executable,
+        killed_run.__file__,
+        str(path),
+        str(BLOCKS_IN_A_GROUP),
+        *options,
+        env=environment,
     )
 
 
@@ -160,7 +166,10 @@ async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> b
         for n in range(1, BLOCKS + 1)
     ]
     path.write_bytes(lines(*chain))
-    print(f"seed {seed}, {BLOCKS} blocks of {TRANSFERS_PER_BLOCK} transfers")
+    print(
+        f"seed {seed}, {BLOCKS} blocks of {TRANSFERS_PER_BLOCK} transfers,"
+        f" {BLOCKS_IN_A_GROUP} in a group"
+    )
     async with open_databases(server) as databases:
         real = await campaign(databases, path, kills, rng)
         print("ingestion:", real)

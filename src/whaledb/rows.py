@@ -460,6 +460,14 @@ class MatchedPattern(Struct, frozen=True, gc=False):
     """Surrogate identifier."""
 
 
+class MergedBlock(Struct, frozen=True, gc=False):
+    """A row of its own (MergedBlock)."""
+
+    hash: str
+    """Block hash, 0x and 64 lower-case hexadecimal digits."""
+    inserted: bool
+
+
 class DisplacedBlock(Struct, frozen=True, gc=False):
     """A row of its own (DisplacedBlock)."""
 
@@ -625,6 +633,20 @@ class FailedTransfer(Struct, frozen=True, gc=False):
     """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
     transaction itself.
     """
+
+
+class MergedTransfer(Struct, frozen=True, gc=False):
+    """A row of its own (MergedTransfer)."""
+
+    block_hash: str
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    hash: str
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
+    inserted: bool
 
 
 class AddressTransfer(Struct, frozen=True, gc=False):

@@ -1,4 +1,6 @@
-"""A run in a process of its own, to be killed: `killed_run.py PATH [--without-transactions]`.
+"""A run in a process of its own, to be killed.
+
+    killed_run.py PATH BLOCKS_IN_A_GROUP [--without-transactions]
 
 With the option every statement commits by itself: the control.
 """
@@ -11,7 +13,7 @@ from typing import Any, cast
 
 import whaledb
 from typedsql.database import Database
-from whaledb.ingest import ingest_blocks
+from whaledb.ingest import IngestorLimits, ingest_blocks
 
 NAME = "killed run"
 
@@ -30,10 +32,12 @@ class WithoutTransactions:
         yield self
 
 
-async def main(path: str, *options: str) -> None:
+async def main(path: str, blocks_in_a_group: str, *options: str) -> None:
+    # Old enough at no time: how many blocks are in a group is not left to the clock.
+    limits = IngestorLimits(max_flush_blocks=int(blocks_in_a_group), max_age_s=600)
     async with whaledb.connect(application_name=NAME) as db:
         used = cast(Database, WithoutTransactions(db)) if options else db
-        await ingest_blocks(used, [path])
+        await ingest_blocks(used, [path], limits=limits)
 
 
 if __name__ == "__main__":

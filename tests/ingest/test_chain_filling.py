@@ -28,7 +28,6 @@ from typedsql.errors import CodeError
 from whaledb.ingest.attempts import Attempt
 from whaledb.ingest.filling import GapConflict, GapFiller
 from whaledb.ingest.finality import FINALITY_BATCH_ROWS, raise_finality
-from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.storing import BlockStore
 from whaledb.ingest.traces import TransactionTrace
 from whaledb.ingest.transfers import ReadBlock
@@ -210,10 +209,9 @@ async def test_many_fillers_files_and_a_jumping_head_leave_one_chain(db: Databas
             stream="file:x",
             chain_id=CHAIN,
             min_value_eth=Decimal(100),
-            receipts=Receipts(),
         )
         for made in branch(30, 33):
-            await store.store(made.block)
+            await store.store([made])
 
     jobs = [filler(db).fill(branch(n, n + 1)) for n in range(0, 10, 2)]
     more = [filler(db).fill(branch(n, n + 2)) for n in (15, 18, 21)]

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from tests.ingest.chain import (
     some_hash,
     transaction,
 )
+from whaledb.ingest import decoding
 from whaledb.ingest.decoding import Block, decode_block
 from whaledb.ingest.reading import Item
 from whaledb.wire.quantities import Unreadable
@@ -224,3 +226,61 @@ def test_decoding_is_not_fooled_by_numbers_of_many_digits() -> None:
 def test_a_raw_item_of_an_array_is_decoded_like_a_line() -> None:
     (value,) = msgspec.json.decode(json.dumps([reply(block(3, []))]), type=list[msgspec.Raw])
     assert decode_block(Item("item 1", value), chain_id=1).number == 3
+
+
+ODD: list[object] = [
+    ...,
+    None,
+    "",
+    "0x",
+    "0x0",
+    "0x1",
+    "0X1",
+    "0x01",
+    "0x5",
+    "0x05",
+    " 0x1",
+    "0x1\n",
+    "\u0661",
+    "0x" + "f" * 16,
+    "0x" + "f" * 64,
+    "0x" + "F" * 65,
+    "0x" + "AB" * 20,
+    "0x" + "ab" * 32,
+    block_hash(5).upper().replace("X", "x"),
+    1,
+    1.5,
+    True,
+    [],
+    {},
+    ["0x1"],
+]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["hash", "blockHash", "blockNumber", "chainId", "from_", "to", "value", "gasPrice", "input"],
+)
+def test_the_usual_form_is_read_as_field_by_field(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Whatever stands in a field: what the quick way takes, the careful one takes alike."""
+    made = [transaction(f"t{i}", ether=1, **{field: odd}) for i, odd in enumerate(ODD)]
+    # As they are, and in a block that says nothing of where they belong.
+    blocks = [block(5, made), block(5)]
+    blocks[1]["transactions"] = made
+    quickly = [decode(one) for one in blocks]
+    taken: list[object] = []
+    plain = decoding._read_plain
+
+    def count(*arguments: Any) -> Any:
+        read = plain(*arguments)
+        taken.append(read)
+        return read
+
+    monkeypatch.setattr(decoding, "_read_plain", count)
+    assert [decode(one) for one in blocks] == quickly
+    assert any(read is not None for read in taken)
+    assert field == "input" or any(read is None for read in taken)
+    monkeypatch.setattr(decoding, "_read_plain", lambda *_: None)
+    assert [decode(one) for one in blocks] == quickly

@@ -17,11 +17,13 @@ from tests.ingest.chain import block, lines, transaction
 from tests.ingest.inspection import execute, fetch, value
 from typedsql.database import Database
 from typedsql.errors import ConnectionLost
-from whaledb.ingest import ingest_blocks
+from whaledb.ingest import IngestorLimits, ingest_blocks
 
 WAIT_LIMIT_S = 60.0
 POLL_INTERVAL_S = 0.02
 GATE = 77_001
+
+PAIRS = IngestorLimits(max_flush_blocks=2, max_age_s=600, retry_limit_s=0)
 
 MADE = [block(n, [transaction(f"t{n}", ether=500)]) for n in range(1, 6)]
 
@@ -47,14 +49,14 @@ async def stored(db: Database) -> tuple[list[int], list[int], list[int]]:
     return blocks, rows, cursor
 
 
-async def at_third_cursor(db: Database, action: str) -> None:
-    """Has the server do something when the third block's cursor is written, after its rows."""
+async def at_second_pair(db: Database, action: str) -> None:
+    """Has the server do something when the cursor goes past the third block, after its rows."""
     await execute(
         db,
-        "CREATE FUNCTION at_third() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF new.number = 3 THEN PERFORM {action}; END IF; RETURN new; END $$;"
-        " CREATE TRIGGER at_third BEFORE INSERT OR UPDATE ON ingest_cursors"
-        " FOR EACH ROW EXECUTE FUNCTION at_third()",
+        "CREATE FUNCTION at_second_pair() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF new.number >= 3 THEN PERFORM {action}; END IF; RETURN new; END $$;"
+        " CREATE TRIGGER at_second_pair BEFORE INSERT OR UPDATE ON ingest_cursors"
+        " FOR EACH ROW EXECUTE FUNCTION at_second_pair()",
     )
 
 
@@ -66,8 +68,8 @@ async def until(reached: Callable[[], Any]) -> None:
 
 @asynccontextmanager
 async def gate(db: Database) -> AsyncGenerator[None, None]:
-    """Closed while the block runs: whoever comes to the third cursor waits there."""
-    await at_third_cursor(db, f"pg_advisory_xact_lock({GATE})")
+    """Closed while the block runs: whoever comes to the second pair waits there."""
+    await at_second_pair(db, f"pg_advisory_xact_lock({GATE})")
     async with db.connection() as connection:
         await connection.execute(f"SELECT pg_advisory_lock({GATE})")
         try:
@@ -90,12 +92,13 @@ async def gone(db: Database) -> bool:
     return not await value(db, sql + " AND application_name = $1", killed_run.NAME)
 
 
-async def kill_in_third_block(db: Database, path: Path, *options: str) -> None:
+async def kill_in_second_pair(db: Database, path: Path, *options: str) -> None:
     async with gate(db):
         run = await asyncio.create_subprocess_exec(
             sys.executable,
             killed_run.__file__,
             str(path),
+            "2",
             *options,
             env={**os.environ, "DATABASE_URL": db.target.dbmate_url()},
         )
@@ -111,35 +114,35 @@ async def kill_in_third_block(db: Database, path: Path, *options: str) -> None:
 
 
 async def test_a_killed_run_leaves_whole_blocks_and_goes_on(db: Database, source: Path) -> None:
-    await kill_in_third_block(db, source)
+    await kill_in_second_pair(db, source)
     assert await stored(db) == ([1, 2], [1, 2], [2])
     summary = await ingest_blocks(db, [source])
     assert (summary.transactions_written, summary.already_present) == (3, 2)
     assert await stored(db) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [5])
 
 
-async def test_without_a_transaction_a_killed_run_leaves_a_block_without_cursor(
+async def test_without_a_transaction_a_killed_run_leaves_blocks_without_cursor(
     db: Database, source: Path
 ) -> None:
-    """The control: the third block is stored, and its stream's cursor knows nothing of it."""
-    await kill_in_third_block(db, source, "--without-transactions")
+    """The control: the second pair is stored, and its stream's cursor knows nothing of it."""
+    await kill_in_second_pair(db, source, "--without-transactions")
     blocks, rows, _ = await stored(db)
-    assert (blocks, rows) == ([1, 2, 3], [1, 2, 3])
+    assert (blocks, rows) == ([1, 2, 3, 4], [1, 2, 3, 4])
 
 
 async def test_a_lost_connection_leaves_whole_blocks(db: Database, source: Path) -> None:
-    await at_third_cursor(db, "pg_terminate_backend(pg_backend_pid())")
+    await at_second_pair(db, "pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(ConnectionLost):
-        await ingest_blocks(db, [source])
+        await ingest_blocks(db, [source], limits=PAIRS)
     assert await stored(db) == ([1, 2], [1, 2], [2])
-    await execute(db, "DROP TRIGGER at_third ON ingest_cursors")
+    await execute(db, "DROP TRIGGER at_second_pair ON ingest_cursors")
     summary = await ingest_blocks(db, [source])
     assert (summary.transactions_written, summary.already_present) == (3, 2)
 
 
 async def test_a_cancelled_run_leaves_whole_blocks(db: Database, source: Path) -> None:
     async with gate(db):
-        run = asyncio.create_task(ingest_blocks(db, [source]))
+        run = asyncio.create_task(ingest_blocks(db, [source], limits=PAIRS))
         await until(lambda: waiting_at_gate(db))
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

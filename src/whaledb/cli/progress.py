@@ -30,7 +30,7 @@ async def ingest_visibly(
     """`whaledb.ingest.ingest_blocks`, told to the person at the terminal."""
     from whaledb.ingest import ingest_blocks
 
-    with _reporting() as (on_progress, on_refused):
+    with _reporting() as (on_progress, tell):
         return await ingest_blocks(
             db,
             sources,
@@ -40,17 +40,18 @@ async def ingest_visibly(
             traces=traces,
             match_alerts=match_alerts,
             on_progress=on_progress,
-            on_refused=on_refused,
+            on_refused=refusals(tell),
+            on_notice=tell,
         )
 
 
 @contextmanager
 def _reporting() -> Generator[
-    tuple[Callable[["IngestProgress"], None] | None, Callable[["RefusedItem"], None]]
+    tuple[Callable[["IngestProgress"], None] | None, Callable[[str], None]]
 ]:
-    """What to call on progress (nothing, unless stderr is a terminal) and for bad items."""
+    """What to call on progress (nothing, unless stderr is a terminal), and to tell a line."""
     if not is_terminal(sys.stderr):
-        yield None, refusals(say)
+        yield None, say
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -72,7 +73,7 @@ def _reporting() -> Generator[
                 description=f"{now.blocks} blocks, {now.transactions_written} written",
             )
 
-        yield on_progress, refusals(lambda line: console.print(readable(line), soft_wrap=True))
+        yield on_progress, lambda line: console.print(readable(line), soft_wrap=True)
 
 
 @contextmanager

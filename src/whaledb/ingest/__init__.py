@@ -1,7 +1,14 @@
 """Blocks from files, standard input or memory, decoded exactly and stored idempotently."""
 
-from whaledb.ingest.pipeline import (
+from whaledb.ingest.flushing import Outcome
+from whaledb.ingest.ingestor import (
     MAINNET_CHAIN_ID,
+    DrainIncomplete,
+    Ingestor,
+    IngestorLimits,
+    IngestorStatistics,
+)
+from whaledb.ingest.pipeline import (
     IngestProgress,
     IngestSummary,
     check_request,
@@ -15,8 +22,13 @@ __all__ = [
     "DEFAULT_MIN_VALUE_ETH",
     "MAINNET_CHAIN_ID",
     "Content",
+    "DrainIncomplete",
     "IngestProgress",
     "IngestSummary",
+    "Ingestor",
+    "IngestorLimits",
+    "IngestorStatistics",
+    "Outcome",
     "RefusedItem",
     "SourceRefused",
     "SourceUnavailable",

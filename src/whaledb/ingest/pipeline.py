@@ -6,25 +6,26 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from typedsql.database import Database
-from typedsql.errors import ConfigurationError, DataError
-from whaledb.ingest.decoding import Block, decode_block
+from typedsql.errors import ConfigurationError
+from whaledb.ingest.decoding import decode_block
+from whaledb.ingest.flushing import Outcome
+from whaledb.ingest.ingestor import MAINNET_CHAIN_ID, Ingestor, IngestorLimits, check_chain_id
 from whaledb.ingest.reading import BadItem, read_items
 from whaledb.ingest.receipts import Receipts
 from whaledb.ingest.sources import Content, Source, SourceRefused, open_sources
-from whaledb.ingest.storing import BlockStore
 from whaledb.ingest.tally import RefusedItem, RowTally
 from whaledb.ingest.traces import Traces
-from whaledb.ingest.transfers import DEFAULT_MIN_VALUE_ETH, check_threshold
+from whaledb.ingest.transfers import DEFAULT_MIN_VALUE_ETH, ReadBlock, check_threshold
 from whaledb.ingest.writing import write_dead_letter
-from whaledb.wire.quantities import LARGEST_BIGINT, Unreadable
+from whaledb.wire.quantities import Unreadable
 
-MAINNET_CHAIN_ID: Final = 1
 # A wrong file is noticed before it has filled dead_letters.
 MAX_BAD_ITEMS_BEFORE_A_GOOD_ONE: Final = 1_000
 
@@ -71,13 +72,16 @@ async def ingest_blocks(
     receipts: Sequence[str | Path | Content] = (),
     traces: Sequence[str | Path | Content] = (),
     match_alerts: bool = False,
+    limits: IngestorLimits | None = None,
     on_progress: Callable[[IngestProgress], None] | None = None,
     on_refused: Callable[[RefusedItem], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> IngestSummary:
     """Reads blocks from files, standard input (`-`) or memory; stores what is worth keeping.
 
     Takes JSON-RPC replies or bare blocks with full transactions, as NDJSON, a JSON array
-    or one object, plain or gzip. Each block commits with its rows and its stream's cursor;
+    or one object, plain or gzip. Blocks commit with their rows and their stream's cursor,
+    in groups within `limits`, as an `Ingestor` does it, which waits out what passes by itself;
     the same input again changes nothing. Bad items go to dead_letters and the rest lands.
     Receipts, wholly read beforehand, tell success and gas used; traces, read beforehand
     too, tell of the transfers within transactions, and success where no receipt does. A
@@ -91,6 +95,7 @@ async def ingest_blocks(
             was written.
         SourceRefused: a source begins with too many bad items, or receipts or traces are
             too many.
+        Error: what ended the ingestor; what was committed until then stays.
     """
     opened = check_request(
         sources,
@@ -109,16 +114,21 @@ async def ingest_blocks(
         bad_traces = _bad_traces(source, known_traces)
         await run.read_beforehand(source, bad_traces, known_traces, wanted="trace")
     for source in opened[: len(sources)]:
-        store = BlockStore(
+        # One ingestor for each: every source is a stream of its own.
+        ingestor = Ingestor(
             db,
             stream=source.name,
             chain_id=chain_id,
             min_value_eth=min_value_eth,
-            receipts=known_receipts,
-            traces=known_traces if traces else None,
             match_alerts=match_alerts,
+            limits=limits,
+            stop_on_signals=False,
+            on_committed=partial(run.count, source),
+            on_notice=on_notice,
         )
-        await run.read_blocks(source, store, chain_id=chain_id)
+        async with ingestor:
+            found = _read_blocks(source, known_receipts, known_traces if traces else None, chain_id)
+            await run.put_all(source, found, ingestor)
     return run.summary()
 
 
@@ -139,8 +149,7 @@ def check_request(
     """
     if not sources:
         raise ConfigurationError("nothing to read: name at least one file, or - for standard input")
-    if not 1 <= chain_id <= LARGEST_BIGINT:
-        raise ConfigurationError(f"the chain id has to be a number from 1 to {LARGEST_BIGINT}")
+    check_chain_id(chain_id)
     check_threshold(min_value_eth)
     return open_sources([*sources, *receipts, *traces])
 
@@ -161,6 +170,8 @@ class _Run:
         self._on_refused = on_refused
         self._started_s = time.perf_counter()
         self._tally = RowTally()
+        self._blocks_of_source = 0
+        self._refused_of_source = 0
 
     async def read_beforehand(
         self, source: Source, bad_items: Iterator[BadItem], known: Sized, *, wanted: str
@@ -174,38 +185,36 @@ class _Run:
                 _check_plausible(source, refused, wanted)
         self._report()
 
-    async def read_blocks(self, source: Source, store: BlockStore, *, chain_id: int) -> None:
-        blocks = 0
-        refused = 0
-        items = _decoded(source, chain_id=chain_id)
+    async def put_all(
+        self, source: Source, items: Generator[ReadBlock | BadItem], ingestor: Ingestor
+    ) -> None:
+        """Puts the blocks of a source; ends where it begins with nothing but bad items."""
+        self._blocks_of_source = self._refused_of_source = refused = 0
         try:
             while (item := await _next(items)) is not None:
-                if isinstance(item, Block) and await self._store(source, store, item):
-                    blocks += 1
-                    continue
-                if isinstance(item, BadItem):
-                    await self._keep(source, item)
-                refused += 1
-                if not blocks:
-                    _check_plausible(source, refused, "block")
+                await ingestor.put(item)
+                refused += isinstance(item, BadItem)
+                if refused >= MAX_BAD_ITEMS_BEFORE_A_GOOD_ONE and not self._blocks_of_source:
+                    await ingestor.flush()
+                if not self._blocks_of_source:
+                    _check_plausible(source, max(refused, self._refused_of_source), "block")
         finally:
             # Cancelled while the other thread still reads: that thread ends it.
             with suppress(ValueError):
                 items.close()
 
-    async def _store(self, source: Source, store: BlockStore, block: Block) -> bool:
-        try:
-            stored = await store.store(block)
-        except DataError as refusal:
-            bad = BadItem(block.where, bytes(block.payload), str(refusal))
-            await self._keep(source, bad, sqlstate=refusal.sqlstate)
-            return False
-        self._tally.take([stored], source=source.given, on_refused=self._on_refused)
+    def count(self, source: Source, outcome: Outcome) -> None:
+        """Counts what was committed of a source, and tells of it."""
+        if outcome.stored is not None:
+            self._blocks_of_source += 1
+            self._tally.take([outcome.stored], source=source.given, on_refused=self._on_refused)
+        if outcome.refused is not None:
+            self._refused_of_source += 1
+            self._tally.refuse(outcome.refused, source=source.given, on_refused=self._on_refused)
         self._report()
-        return True
 
-    async def _keep(self, source: Source, bad: BadItem, *, sqlstate: str | None = None) -> None:
-        await write_dead_letter(self._db, source=source.name, bad=bad, sqlstate=sqlstate)
+    async def _keep(self, source: Source, bad: BadItem) -> None:
+        await write_dead_letter(self._db, source=source.name, bad=bad)
         self._tally.refuse(bad, source=source.given, on_refused=self._on_refused)
         self._report()
 
@@ -270,15 +279,19 @@ async def _next(items: Iterator[_T]) -> _T | None:
     return await arrived
 
 
-def _decoded(source: Source, *, chain_id: int) -> Generator[Block | BadItem]:
+def _read_blocks(
+    source: Source, receipts: Receipts, traces: Traces | None, chain_id: int
+) -> Generator[ReadBlock | BadItem]:
     for item in read_items(source):
         if isinstance(item, BadItem):
             yield item
             continue
         try:
-            yield decode_block(item, chain_id=chain_id)
+            block = decode_block(item, chain_id=chain_id)
         except Unreadable as refusal:
             yield BadItem(item.where, bytes(item.data), str(refusal))
+        else:
+            yield ReadBlock(block, receipts, traces)
 
 
 def _bad_receipts(source: Source, receipts: Receipts) -> Iterator[BadItem]:

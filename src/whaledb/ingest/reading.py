@@ -90,7 +90,7 @@ def _document_items(first: _Line, lines: Iterator[_Line]) -> Iterator[Item | Bad
         fault = gathered[-1].problem or _fault(document)
     if fault is None:
         gathered.clear()
-        yield from _values(document, where="")
+        yield from list_values(document, where="")
     elif len(gathered) == 1 or any(_is_container(line) for line in gathered):
         del document
         yield from _line_items(itertools.chain(gathered, lines))
@@ -118,10 +118,10 @@ def _line_items(lines: Iterable[_Line]) -> Iterator[Item | BadItem]:
         if line.problem is not None:
             yield BadItem(where, line.data, line.problem)
         elif line.data.strip():
-            yield from _values(line.data, where=where)
+            yield from list_values(line.data, where=where)
 
 
-def _values(data: bytes, *, where: str) -> Iterator[Item | BadItem]:
+def list_values(data: bytes, *, where: str) -> Iterator[Item | BadItem]:
     """The items of an array, or the one value that is none. `where` is "" for a document."""
     if data.lstrip()[:1] != b"[":
         yield Item(where or "item 1", data)

@@ -1,11 +1,13 @@
-"""Blocks of files: one block, its rows, its dead letters and its stream's cursor at a time.
+"""Blocks in any order, wherever they fit: their rows, dead letters and their stream's cursor.
 
-Everything is a merge, so a block that was stored before, wholly or by another stream,
-changes only where something new is known of it. A file tells nothing of what is canonical
-now: a block takes its height from another only where the stored chain does not go on from
-that one. What a node says is written by `advancing` and `filling`.
+A transaction takes one block or several, and moves the cursor once. Everything is a merge, so
+a block that was stored before, wholly or by another stream, changes only where something new
+is known of it. A file tells nothing of what is canonical now: a block takes its height from
+another only where the stored chain does not go on from that one. What a node says is written
+by `advancing` and `filling`.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,10 +16,15 @@ from typedsql.errors import TransientError
 from whaledb import rows
 from whaledb.ingest import decoding
 from whaledb.ingest.attempts import Attempt, ExclusiveNeeded, attempt
-from whaledb.ingest.receipts import Receipts
-from whaledb.ingest.traces import Traces
+from whaledb.ingest.reading import BadItem
 from whaledb.ingest.transfers import ReadBlock
-from whaledb.ingest.writing import BlockKey, BlockWriter, Stored, check_same
+from whaledb.ingest.writing import (
+    BlockKey,
+    BlockWriter,
+    Stored,
+    check_same,
+    write_dead_letter,
+)
 from whaledb.queries import blocks, ingest_cursors
 
 
@@ -25,8 +32,8 @@ class BlockStore:
     """Stores the blocks of one stream, wherever they fit.
 
     `stream` names the source; it alone has its cursor moved. Transfers worth less than
-    `min_value_eth` are left out; internal ones are stored where `traces` tell of them.
-    `match_alerts`: whether new rows fire alerts, which for old blocks nobody waits for.
+    `min_value_eth` are left out. `match_alerts`: whether new rows fire alerts, which for old
+    blocks nobody waits for.
     """
 
     def __init__(
@@ -36,15 +43,11 @@ class BlockStore:
         stream: str,
         chain_id: int,
         min_value_eth: Decimal,
-        receipts: Receipts,
-        traces: Traces | None = None,
         match_alerts: bool = False,
     ) -> None:
         self._db = db
         self._stream = stream
         self._chain_id = chain_id
-        self._receipts = receipts
-        self._traces = traces
         self._writer = BlockWriter(
             source=stream,
             chain_id=chain_id,
@@ -52,23 +55,84 @@ class BlockStore:
             match_alerts=match_alerts,
         )
 
-    async def store(self, block: decoding.Block) -> Stored:
-        """Stores a block in a transaction of its own.
+    async def store(self, reads: Sequence[ReadBlock], bad: Sequence[BadItem] = ()) -> list[Stored]:
+        """Stores blocks in one transaction, as if one after the other; says what became of each.
+
+        `bad` are items that are no blocks: dead letters, in the same transaction.
 
         Raises:
-            DataError: the database refuses the block itself; nothing of it was stored.
-            TransientError: other writers of the same block got in the way too often.
+            DataError: the database refuses one of the blocks itself; nothing was stored.
+            TransientError: other writers of the same blocks got in the way too often.
         """
-        read = ReadBlock(block, self._receipts, self._traces)
-        return await attempt(self._db, lambda tx, how: self._store(tx, how, read))
+        return await attempt(self._db, lambda tx, how: self._store(tx, how, reads, bad))
 
-    async def _store(self, tx: Transaction, how: Attempt, read: ReadBlock) -> Stored:
-        block = read.block
-        await how.lock(
-            tx, chain_id=self._chain_id, first_number=block.number, last_number=block.number
-        )
-        complete = not block.bad_transactions and not how.row_by_row
+    async def keep(self, bad: BadItem, *, sqlstate: str | None = None) -> None:
+        """Files a dead letter of this stream, in a transaction of its own."""
+        await write_dead_letter(self._db, source=self._stream, bad=bad, sqlstate=sqlstate)
+
+    async def _store(
+        self, tx: Transaction, how: Attempt, reads: Sequence[ReadBlock], bad: Sequence[BadItem]
+    ) -> list[Stored]:
+        for first, last in _runs(reads):
+            await how.lock(tx, chain_id=self._chain_id, first_number=first, last_number=last)
         unsettled: list[BlockKey] = []
+        known = await self._find_plain(tx, reads) if not how.row_by_row else None
+        if known is not None:
+            stored = await self._writer.write_together(tx, reads, known=known, unsettled=unsettled)
+            tip = _last_highest([read.block for read in reads])
+        else:
+            stored = list[Stored]()
+            canonical: list[decoding.Block] = []
+            for read in reads:
+                done, orphaned_at = await self._store_one(tx, how, read, unsettled)
+                stored.append(done)
+                if orphaned_at is None:
+                    canonical.append(read.block)
+            tip = _last_highest(canonical)
+        for item in bad:
+            await write_dead_letter(tx, source=self._stream, bad=item)
+        await self._writer.settle(tx, unsettled)
+        if tip is not None:
+            await self._move_cursor(tx, tip)
+        return stored
+
+    async def _find_plain(self, tx: Transaction, reads: Sequence[ReadBlock]) -> set[str] | None:
+        """Which of the blocks are stored, where all of them can be written together.
+
+        None where one has to be decided on: it is an orphan, or another block is at its
+        height, stored or among these.
+        """
+        # Fewer statements than two looks at each: one for a lonely block as well.
+        hashes = {read.block.hash for read in reads}
+        numbers = {read.block.number for read in reads}
+        if not reads or len(hashes) < len(reads) or len(numbers) < len(reads):
+            return None
+        found = await blocks.list_known(tx, chain_id=self._chain_id, hashes=sorted(hashes))
+        stored = {row.hash: row for row in found}
+        if not all(row.canonical for row in found):
+            return None
+        for read in reads:
+            if read.block.hash in stored:
+                check_same(stored[read.block.hash], read.block)
+        if len(stored) == len(reads):
+            return set(stored)
+        for first, last in _runs(reads):
+            present = await blocks.list_canonical_range(
+                tx,
+                chain_id=self._chain_id,
+                first_number=first,
+                last_number=last,
+                max_rows=last - first + 1,
+            )
+            if any(row.hash not in hashes for row in present):
+                return None
+        return set(stored)
+
+    async def _store_one(
+        self, tx: Transaction, how: Attempt, read: ReadBlock, unsettled: list[BlockKey]
+    ) -> tuple[Stored, datetime | None]:
+        """Stores one block as it has to be decided on, and when it was orphaned."""
+        complete = not read.block.bad_transactions and not how.row_by_row
         is_new, orphaned_at = await self._merge_block(
             tx, how, read, complete=complete, unsettled=unsettled
         )
@@ -80,10 +144,7 @@ class BlockStore:
             row_by_row=how.row_by_row,
             unsettled=unsettled,
         )
-        await self._writer.settle(tx, unsettled)
-        if orphaned_at is None:
-            await self._move_cursor(tx, block)
-        return stored
+        return stored, orphaned_at
 
     async def _merge_block(
         self,
@@ -169,3 +230,18 @@ class BlockStore:
                 number=block.number,
                 hash=block.hash,
             )
+
+
+def _runs(reads: Sequence[ReadBlock]) -> Iterator[tuple[int, int]]:
+    """The runs of consecutive heights, first and last, lowest first: as everybody locks them."""
+    numbers = sorted({read.block.number for read in reads})
+    start = 0
+    for index in range(1, len(numbers) + 1):
+        if index == len(numbers) or numbers[index] != numbers[index - 1] + 1:
+            yield numbers[start], numbers[index - 1]
+            start = index
+
+
+def _last_highest(found: Sequence[decoding.Block]) -> decoding.Block | None:
+    """Where blocks leave a cursor one after the other: of two at one height, the later one."""
+    return max(reversed(found), key=lambda block: block.number, default=None)

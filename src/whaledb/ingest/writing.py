@@ -1,6 +1,6 @@
 """A block's rows and its dead letters, within the transaction of whoever stores the block."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -11,8 +11,9 @@ from typedsql.database import Database, Transaction
 from typedsql.errors import DataError, TransientError
 from whaledb import alerting, rows
 from whaledb.ingest import decoding
+from whaledb.ingest.merging import Merged, TransferMerger
 from whaledb.ingest.reading import BadItem
-from whaledb.ingest.transfers import ReadBlock, Transfer, list_failed, list_transfers
+from whaledb.ingest.transfers import ReadBlock, list_failed, list_transfers
 from whaledb.queries import blocks, dead_letters, whale_transactions
 
 MAX_BLOCKS_AT_ONCE: Final = 2048
@@ -42,14 +43,6 @@ class BlockKey(msgspec.Struct, frozen=True):
     hash: str
 
 
-class _Merged(msgspec.Struct):
-    """What became of the transfers of one block, by hash and trace path."""
-
-    added: list[tuple[str, str]]
-    changed: list[tuple[str, str]]
-    refused: list[tuple[BadItem, str | None]]
-
-
 class BlockWriter:
     """Writes blocks and their rows for one source, all in its caller's transactions.
 
@@ -68,6 +61,7 @@ class BlockWriter:
         self.chain_id = chain_id
         self._min_value_eth = min_value_eth
         self._match_alerts = match_alerts
+        self._transfers = TransferMerger(chain_id=chain_id)
 
     async def merge_block(
         self, tx: Transaction, read: ReadBlock, *, canonical: bool, complete: bool
@@ -109,20 +103,94 @@ class BlockWriter:
         Raises:
             DataError: the database refuses a row, and it is not `row_by_row`.
         """
-        block = read.block
         kept = list_transfers(read, min_value_eth=self._min_value_eth)
-        beforehand = [*block.bad_transactions, *read.bad]
-        merged = _Merged([], [], [(bad, None) for bad in beforehand])
+        merged = Merged.starting_with([*read.block.bad_transactions, *read.bad])
         if not row_by_row:
-            await self._merge_batch(tx, block, kept, orphaned_at, merged)
+            await self._transfers.merge_block(tx, read.block, kept, orphaned_at, merged)
         else:
-            await self._merge_carefully(tx, block, kept, orphaned_at, merged)
+            await self._transfers.merge_carefully(tx, read.block, kept, orphaned_at, merged)
             if len(merged.refused) == len(read.bad):
                 await self.merge_block(tx, read, canonical=orphaned_at is None, complete=True)
+        return await self._finish(
+            tx,
+            read,
+            merged,
+            kept_rows=len(kept),
+            is_new=is_new,
+            is_orphan=orphaned_at is not None,
+            unsettled=unsettled,
+        )
+
+    async def write_together(
+        self,
+        tx: Transaction,
+        reads: Sequence[ReadBlock],
+        *,
+        known: Container[str],
+        unsettled: list[BlockKey],
+    ) -> list[Stored]:
+        """Stores canonical blocks and their transfers, one statement for each of the two.
+
+        Each is either among the hashes `known`, stored and canonical, or has no other block
+        at its height; no two are the same. Under the lock that says so.
+
+        Raises:
+            DataError: the database refuses a row or a block.
+            TransientError: another writer added one of the blocks at the same moment.
+        """
+        merged_blocks = await blocks.merge_batch(
+            tx,
+            chain_id=self.chain_id,
+            min_value_eth=self._min_value_eth,
+            hashes=[read.block.hash for read in reads],
+            numbers=[read.block.number for read in reads],
+            parent_hashes=[read.block.parent_hash for read in reads],
+            block_timestamps=[read.block.timestamp for read in reads],
+            complete=[not read.block.bad_transactions for read in reads],
+            traced=[read.is_traced for read in reads],
+        )
+        added = {row.hash for row in merged_blocks if row.inserted}
+        if any(read.block.hash not in added and read.block.hash not in known for read in reads):
+            raise TransientError("another writer stored the block at the same time")
+        kept = [
+            (
+                read.block,
+                list_transfers(read, min_value_eth=self._min_value_eth),
+                Merged.starting_with([*read.block.bad_transactions, *read.bad]),
+            )
+            for read in reads
+        ]
+        await self._transfers.merge_blocks(tx, kept)
+        return [
+            await self._finish(
+                tx,
+                read,
+                merged,
+                kept_rows=len(transfers),
+                is_new=read.block.hash in added,
+                is_orphan=False,
+                unsettled=unsettled,
+            )
+            for read, (_, transfers, merged) in zip(reads, kept, strict=True)
+        ]
+
+    async def _finish(
+        self,
+        tx: Transaction,
+        read: ReadBlock,
+        merged: Merged,
+        *,
+        kept_rows: int,
+        is_new: bool,
+        is_orphan: bool,
+        unsettled: list[BlockKey],
+    ) -> Stored:
+        """What follows from the rows of a block: alerts, and dead letters for what is not there."""
+        block = read.block
         if not is_new:
             await self._fail_internal(tx, read, merged)
         fired = 0
-        if self._match_alerts and orphaned_at is None and merged.added:
+        if self._match_alerts and not is_orphan and merged.added:
             fired = await self._fire(tx, block.number, block.hash, merged.added)
         if merged.changed:
             # A row may have been shown as failed just now: what it fired does not stand.
@@ -130,11 +198,11 @@ class BlockWriter:
         for bad, sqlstate in merged.refused:
             await write_dead_letter(tx, source=self.source, bad=bad, sqlstate=sqlstate)
         written = len(merged.added) + len(merged.changed)
-        refused_rows = len(merged.refused) - len(beforehand)
+        refused_rows = len(merged.refused) - len(block.bad_transactions) - len(read.bad)
         return Stored(
             transactions_seen=len(block.transactions) + len(block.bad_transactions),
             transactions_written=written,
-            already_present=max(0, len(kept) - written - refused_rows),
+            already_present=max(0, kept_rows - written - refused_rows),
             alerts_fired=fired,
             dead_letters=tuple(bad for bad, _ in merged.refused),
         )
@@ -229,88 +297,7 @@ class BlockWriter:
             tx, chain_id=self.chain_id, block_hash=block_hash, block_number=number, keys=keys
         )
 
-    async def _merge_batch(
-        self,
-        tx: Transaction,
-        block: decoding.Block,
-        kept: Sequence[Transfer],
-        orphaned_at: datetime | None,
-        merged: _Merged,
-    ) -> None:
-        if not kept:
-            return
-        written = await whale_transactions.merge_batch(
-            tx,
-            chain_id=self.chain_id,
-            block_hash=block.hash,
-            block_number=block.number,
-            block_timestamp=block.timestamp,
-            orphaned_at=orphaned_at,
-            hashes=[row.hash for row in kept],
-            trace_paths=[row.trace_path for row in kept],
-            from_addresses=[row.from_address for row in kept],
-            to_addresses=[row.to_address for row in kept],
-            values_eth=[row.value_eth for row in kept],
-            gas_prices=[row.gas_price for row in kept],
-            gas_used=[row.gas_used for row in kept],
-            succeeded=[row.succeeded for row in kept],
-        )
-        for row in written:
-            (merged.added if row.inserted else merged.changed).append((row.hash, row.trace_path))
-
-    async def _merge_carefully(
-        self,
-        tx: Transaction,
-        block: decoding.Block,
-        kept: Sequence[Transfer],
-        orphaned_at: datetime | None,
-        merged: _Merged,
-    ) -> None:
-        """At once in a savepoint; if a row is refused, each in a savepoint of its own.
-
-        Of several blocks in one transaction only those with a bad row are taken apart.
-        """
-        try:
-            async with tx.transaction() as savepoint:
-                await self._merge_batch(savepoint, block, kept, orphaned_at, merged)
-        except DataError:
-            for row in kept:
-                await self._merge_one(tx, block, row, orphaned_at, merged)
-
-    async def _merge_one(
-        self,
-        tx: Transaction,
-        block: decoding.Block,
-        row: Transfer,
-        orphaned_at: datetime | None,
-        merged: _Merged,
-    ) -> None:
-        try:
-            async with tx.transaction() as savepoint:
-                inserted = await whale_transactions.merge(
-                    savepoint,
-                    hash=row.hash,
-                    chain_id=self.chain_id,
-                    block_hash=block.hash,
-                    trace_path=row.trace_path,
-                    block_number=block.number,
-                    block_timestamp=block.timestamp,
-                    from_address=row.from_address,
-                    to_address=row.to_address,
-                    value_eth=row.value_eth,
-                    gas_price=row.gas_price,
-                    gas_used=row.gas_used,
-                    succeeded=row.succeeded,
-                    orphaned_at=orphaned_at,
-                )
-        except DataError as refusal:
-            bad = BadItem(row.where, bytes(row.payload), str(refusal))
-            merged.refused.append((bad, refusal.sqlstate))
-        else:
-            if inserted is not None:
-                (merged.added if inserted else merged.changed).append((row.hash, row.trace_path))
-
-    async def _fail_internal(self, tx: Transaction, read: ReadBlock, merged: _Merged) -> None:
+    async def _fail_internal(self, tx: Transaction, read: ReadBlock, merged: Merged) -> None:
         failed = list_failed(read)
         if failed:
             marked = await whale_transactions.fail_internal(

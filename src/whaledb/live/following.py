@@ -23,6 +23,7 @@ from typedsql.errors import (
 from whaledb.ingest.advancing import Advanced, ChainWriter, NodeBehind
 from whaledb.ingest.attempts import LookAgain
 from whaledb.ingest.claims import Claim, claimed
+from whaledb.ingest.patience import Patience
 from whaledb.ingest.tally import RefusedItem
 from whaledb.live.branches import Branch, BranchFinder
 from whaledb.live.fetching import BlockUnreadable, check_chain
@@ -35,7 +36,7 @@ from whaledb.live.outcome import (
     check_follow_options,
     unheard,
 )
-from whaledb.live.waiting import Heads, Patience, Stopped, unless_stopped
+from whaledb.live.waiting import Heads, Stopped, unless_stopped
 from whaledb.queries import blocks, ingest_cursors
 from whaledb.rpc import ChainMoved, Node
 

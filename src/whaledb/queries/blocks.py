@@ -12,7 +12,7 @@ from typedsql.query import Affected, ExactlyOneValue, Executor, Many, One, RowSt
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import Block, BlockFinality, DisplacedBlock, MissingBlocks
+from whaledb.rows import Block, BlockFinality, DisplacedBlock, MergedBlock, MissingBlocks
 
 _STATEMENTS = QueryFile(PROJECT, "blocks")
 _VARIANTS = QueryFile(PROJECT, "blocks", variants=True)
@@ -40,6 +40,15 @@ _merge: Value[bool] = Value(
         columns=(("inserted", "bool"),),
         nullable=(),
     ),
+)
+_merge_batch: Many[MergedBlock] = Many(
+    _STATEMENTS.bind(
+        "merge_batch",
+        digest="7b70a96a30edf361",
+        columns=(("hash", "text"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    MergedBlock,
 )
 _get: One[Block] = One(
     _STATEMENTS.bind(
@@ -263,6 +272,40 @@ async def merge(
         block_timestamp,
         canonical,
         min_value_eth,
+        complete,
+        traced,
+    )
+
+
+async def merge_batch(
+    db: Executor,
+    *,
+    chain_id: int,
+    min_value_eth: Decimal,
+    hashes: Sequence[str | None],
+    numbers: Sequence[int | None],
+    parent_hashes: Sequence[str | None],
+    block_timestamps: Sequence[datetime | None],
+    complete: Sequence[bool | None],
+    traced: Sequence[bool | None],
+) -> list[MergedBlock]:
+    """Merges several blocks that are canonical, or are to be added as such, given as arrays of
+    equal length, as merge does one. Returns the hash of each that was added (inserted is
+    true)
+    or changed (false), in no particular order; one that was there and learnt nothing is not
+    returned. Either way all of them stay locked until the transaction ends. A hash given
+    twice
+    counts once, its first element. Blocks are locked lowest number first, then by hash.
+    Index: blocks_pkey, idx_blocks_canonical_number.
+    """
+    return await _merge_batch.run(
+        db,
+        chain_id,
+        min_value_eth,
+        hashes,
+        numbers,
+        parent_hashes,
+        block_timestamps,
         complete,
         traced,
     )

@@ -30,6 +30,7 @@ from whaledb.rows import (
     HourlyVolume,
     MarketDataInterval,
     MergedTransaction,
+    MergedTransfer,
     OrphanedBlock,
     PricedBatch,
     WhaleTransaction,
@@ -59,6 +60,12 @@ _WHALE_TRANSACTION_COLUMNS = (
     ("orphaned_at", "timestamptz"),
     ("created_at", "timestamptz"),
     ("updated_at", "timestamptz"),
+)
+_MERGED_TRANSFER_COLUMNS = (
+    ("block_hash", "text"),
+    ("hash", "text"),
+    ("trace_path", "text"),
+    ("inserted", "bool"),
 )
 _ADDRESS_TRANSFER_COLUMNS = (
     ("hash", "text"),
@@ -156,6 +163,15 @@ _fail_internal: Many[FailedTransfer] = Many(
         nullable=(),
     ),
     FailedTransfer,
+)
+_merge_blocks: Many[MergedTransfer] = Many(
+    _STATEMENTS.bind(
+        "merge_blocks",
+        digest="b5cab4f7f49486ea",
+        columns=_MERGED_TRANSFER_COLUMNS,
+        nullable=(),
+    ),
+    MergedTransfer,
 )
 _get_by_hash: One[WhaleTransaction] = One(
     _STATEMENTS.bind(
@@ -566,6 +582,50 @@ async def fail_internal(
     Index: whale_transactions_pkey.
     """
     return await _fail_internal.run(db, hashes, chain_id, block_hash)
+
+
+async def merge_blocks(
+    db: Executor,
+    *,
+    chain_id: int,
+    block_hashes: Sequence[str | None],
+    block_numbers: Sequence[int | None],
+    block_timestamps: Sequence[datetime | None],
+    hashes: Sequence[str | None],
+    trace_paths: Sequence[str | None],
+    from_addresses: Sequence[str | None],
+    to_addresses: Sequence[str | None],
+    values_eth: Sequence[Decimal | None],
+    gas_prices: Sequence[int | None],
+    gas_used: Sequence[int | None],
+    succeeded: Sequence[bool | None],
+) -> list[MergedTransfer]:
+    """Merges the transfers of several blocks, none of them orphaned, given as arrays of equal
+    length, as merge_batch does those of one. Returns block, hash and trace path of each row
+    that
+    was added (inserted is true) or changed (false), in no particular order; a row that was
+    there
+    unchanged is not returned. Elements of to_addresses, gas_used and succeeded may be NULL. A
+    hash given twice for one block with one trace path counts once, its first element. Rows
+    are
+    locked in the order of their keys, as by merge_batch.
+    Index: whale_transactions_pkey.
+    """
+    return await _merge_blocks.run(
+        db,
+        chain_id,
+        block_hashes,
+        block_numbers,
+        block_timestamps,
+        hashes,
+        trace_paths,
+        from_addresses,
+        to_addresses,
+        values_eth,
+        gas_prices,
+        gas_used,
+        succeeded,
+    )
 
 
 async def get_by_hash(
