@@ -47,6 +47,7 @@ _get: One[Block] = One(
         digest="3140cf6770759780",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -56,6 +57,7 @@ _get_canonical: One[Block] = One(
         digest="ce4dfeb4ec0f7d60",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -65,6 +67,7 @@ _get_earliest: One[Block] = One(
         digest="733f9b2755457b37",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -74,6 +77,7 @@ _get_latest: One[Block] = One(
         digest="0b69efd49ecd64f0",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -83,6 +87,7 @@ _list_canonical_range: Many[Block] = Many(
         digest="0d6731c668180651",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -92,6 +97,7 @@ _list_recent: Many[Block] = Many(
         digest="392b01ae9c6f3bbb",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -108,6 +114,7 @@ _list_all: Many[Block] = Many(
         digest="5bfcbbfc80561ac0",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -124,6 +131,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         digest="a5e45b8803801001",
         columns=(("block_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _stream_canonical: Stream[Block] = Stream(
@@ -132,6 +140,7 @@ _stream_canonical: Stream[Block] = Stream(
         digest="6957a52d6a7ae0bf",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -157,6 +166,7 @@ _list_known: Many[Block] = Many(
         digest="e36e3d69a9771c4b",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -166,6 +176,7 @@ _list_displaced: Many[DisplacedBlock] = Many(
         digest="5ba674444e3518a3",
         columns=(("number", "int8"), ("hash", "text"), ("finality", "text")),
         nullable=(),
+        reads_only=True,
     ),
     DisplacedBlock,
 )
@@ -191,6 +202,7 @@ _get_finalised: One[Block] = One(
         digest="06858da43c954352",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -224,6 +236,7 @@ _list_missing_ranges: Many[MissingBlocks] = Many(
         digest="0d77f21ad27569c0",
         columns=(("first_number", "int8"), ("last_number", "int8"), ("block_count", "int8")),
         nullable=("last_number",),
+        reads_only=True,
     ),
     MissingBlocks,
 )
