@@ -98,9 +98,7 @@ class Effects(msgspec.Struct, frozen=True):
             return node.number("commandType") != _SELECT or bool(node.nodes("rowMarks"))
         if node.kind == "NEXTVALUEEXPR":
             return True
-        if any(
-            name in node.fields and node.number(name) in self.functions for name in _FUNCTIONS
-        ):
+        if any(name in node.fields and node.number(name) in self.functions for name in _FUNCTIONS):
             return True
         if "opno" in node.fields:
             return node.number("opno") in self.operators
