@@ -5,6 +5,7 @@ Source of the classes: PostgreSQL's Appendix A, "PostgreSQL Error Codes".
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 import asyncpg
 
@@ -20,11 +21,12 @@ from typedsql.errors import (
     WriteTimedOut,
 )
 
-_TRANSIENT = {
+ROLLED_BACK: Final = {
     "40001": "the transaction could not be serialized against a concurrent one",
     "40P01": "the transaction was the victim of a deadlock",
     "55P03": "a lock was not available in time",
 }
+"""By SQLSTATE, why a transaction was rolled back that may succeed when it is run again."""
 _BROKEN = (
     "the connection to the server broke: see whether it runs and what was stored, then try again"
 )
@@ -183,8 +185,8 @@ def _from_server(
     column: str | None = getattr(failure, "column_name", None)
     if state == "23514" and not constraint:
         text = _NO_PARTITION
-    elif state in _TRANSIENT:
-        text = _TRANSIENT[state]
+    elif state in ROLLED_BACK:
+        text = ROLLED_BACK[state]
     elif state == "42501":
         text = _refused_right(str(failure.args[0]))
     elif state in _ADVICE:
@@ -200,7 +202,7 @@ def _from_server(
     failure.args = (text,)
     for name in ("detail", "hint", "context", "internal_query", "query"):
         setattr(failure, name, None)
-    if state in _TRANSIENT:
+    if state in ROLLED_BACK:
         return TransientError(message, query=query, sqlstate=state)
     if state == "57014":
         return TimeoutExpired(message, query=query, sqlstate=state)

@@ -45,6 +45,8 @@ SUFFIXES: Final = {
 }
 DIGEST_LENGTH: Final = 16
 
+_PROCEDURE: Final = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*(?:CALL|DO)\b", re.I | re.S)
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One named statement, ready for PostgreSQL.
@@ -82,6 +84,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Parameters for which NULL has a meaning; None until bound, and then none is refused."""
     reads_only: bool = False
     """Whether the analysis proved that running it twice changes no more than running it once."""
+
+    @property
+    def calls_procedure(self) -> bool:
+        """Whether it is a CALL or DO, which may commit what it did so far."""
+        return _PROCEDURE.match(self.sql) is not None
 
     @property
     def digest(self) -> str:
