@@ -1,10 +1,10 @@
 """A transaction function, run again where that is safe and can do better."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from typedsql.errors import (
     CodeError,
@@ -15,86 +15,89 @@ from typedsql.errors import (
     OutcomeUnknown,
     TimeoutExpired,
     TransientError,
-    WriteTimedOut,
 )
 from typedsql.outcome import Mark, Outcome, look_up
-from typedsql.retry import WRONG_NODE, Backoff, reason_to_repeat
+from typedsql.retry import WRONG_NODE, Backoff
 from typedsql.sqlstate import translate
 from typedsql.transaction import Transaction
 
 T = TypeVar("T")
 
-OUTCOME_TIMEOUT_S: Final = 30.0
+OUTCOME_TIMEOUT_S = 30.0
 """How long the server is asked what became of a COMMIT, while it cannot be asked or works on."""
 
 
-class Transactional(Protocol):
-    """What is needed of a database."""
-
-    def connection(self) -> AbstractAsyncContextManager[Any]: ...
-
-    def expire_connections(self) -> None: ...
-
-
 class TransactionRun:
-    """One call of `Database.run_transaction`."""
+    """One call of `Database.run_transaction`.
+
+    `begin` opens a transaction, `connection` another connection to ask on; `expire` has
+    connections made anew, to the server that is to be written to now. `database` is what no
+    two runs may nest in.
+    """
 
     def __init__(
         self,
-        database: Transactional,
-        begin: Callable[[], AbstractAsyncContextManager[Transaction]],
+        database: object,
         *,
+        begin: Callable[[], AbstractAsyncContextManager[Transaction]],
+        connection: Callable[[], AbstractAsyncContextManager[Any]],
+        expire: Callable[[], None],
         readonly: bool,
         attempts: int,
-        outcome_timeout_s: float = OUTCOME_TIMEOUT_S,
     ) -> None:
         if attempts < 1:
             raise ConfigurationError("attempts: expected a whole number of at least 1")
         self._database = database
         self._begin = begin
+        self._connection = connection
+        self._expire = expire
         self._readonly = readonly
         self._attempts = attempts
-        self._outcome_timeout_s = outcome_timeout_s
 
     async def run(self, function: Callable[[Transaction], Awaitable[T]]) -> T:
         """What `function` returned in the attempt that was committed."""
         backoff = Backoff()
         expired = False
         with _alone(self._database):
-            for attempt in range(1, self._attempts + 1):
-                mark: Mark | None = None
-                ended = False
+            for _ in range(1, self._attempts):
                 try:
-                    async with self._begin() as transaction:
-                        result = await function(transaction)
-                        if not self._readonly:
-                            mark = await transaction.mark()
-                        ended = True
-                    return result
-                except OutcomeUnknown as failure:
-                    if not ended:
-                        raise  # of something else that the function did
-                    if mark is not None and await self._is_committed(mark, failure):
-                        return result
-                    if attempt == self._attempts:
-                        raise _nothing_stored(failure) from failure
+                    return await self._attempt(function)
                 except Error as failure:
-                    if failure.sqlstate == WRONG_NODE:
-                        if expired or self._readonly:
-                            raise
+                    if failure.sqlstate == WRONG_NODE and not (expired or self._readonly):
                         expired = True
-                        self._database.expire_connections()
-                    elif not _may_do_better(failure) or attempt == self._attempts:
+                        self._expire()
+                    elif not _may_do_better(failure):
                         raise
                 await backoff.wait()
-        raise AssertionError("the last attempt returns or raises")
+            return await self._attempt(function)
+
+    async def _attempt(self, function: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Raises TransientError where its COMMIT came to nothing."""
+        returned: tuple[T] | None = None
+        mark: Mark | None = None
+        try:
+            async with self._begin() as transaction:
+                returned = (await function(transaction),)
+                if not self._readonly:
+                    mark = await transaction.mark()
+        except OutcomeUnknown as failure:
+            # Before it returned, it is the outcome of something else that the function did.
+            if returned is None:
+                raise
+            if mark is None or not await self._is_committed(mark, failure):
+                raise TransientError(
+                    f"{failure.query}: it was broken off, and nothing was stored",
+                    query=failure.query,
+                    sqlstate=failure.sqlstate,
+                ) from failure
+        return returned[0]
 
     async def _is_committed(self, mark: Mark, failure: OutcomeUnknown) -> bool:
         """Whether it is stored, once the server can say so; raises `failure` if it cannot."""
         backoff = Backoff()
         outcome: Outcome = "in progress"
         try:
-            async with asyncio.timeout(self._outcome_timeout_s):
+            async with asyncio.timeout(OUTCOME_TIMEOUT_S):
                 while outcome == "in progress":
                     try:
                         outcome = await self._ask(mark)
@@ -110,7 +113,7 @@ class TransactionRun:
         return outcome == "committed"
 
     async def _ask(self, mark: Mark) -> Outcome:
-        async with self._database.connection() as connection:
+        async with self._connection() as connection:
             try:
                 return await look_up(connection, mark)
             except Exception as failure:
@@ -122,23 +125,11 @@ _MAY_PASS: Final = (ConnectionLost, ConnectionFailed, TransientError, TimeoutExp
 
 
 def _may_do_better(failure: Error) -> bool:
-    """Whether the transaction was rolled back for a reason that may be gone.
-
-    A TransientError of the function's own is one as well.
-    """
-    return isinstance(failure, TransientError) or reason_to_repeat(failure) is not None
-
-
-def _nothing_stored(failure: OutcomeUnknown) -> Error:
-    """The same, now that the outcome is known."""
-    if isinstance(failure, WriteTimedOut):
-        told = "no answer within the time limit; it was cancelled and nothing was stored"
-        return TimeoutExpired(f"{failure.query}: {told}", query=failure.query)
-    return ConnectionLost(
-        f"{failure.query}: the connection to the server broke, and nothing was stored",
-        query=failure.query,
-        sqlstate=failure.sqlstate,
-    )
+    """Whether the transaction was rolled back for a reason that may be gone."""
+    # The function raises one of its own where it is to be run again.
+    if isinstance(failure, TransientError):
+        return True
+    return isinstance(failure, ConnectionLost) and not isinstance(failure, OutcomeUnknown)
 
 
 _running: ContextVar[tuple["_Run", ...]] = ContextVar("typedsql_transaction_runs", default=())
@@ -149,13 +140,13 @@ class _Run:
 
     __slots__ = ("database", "ended")
 
-    def __init__(self, database: Transactional) -> None:
+    def __init__(self, database: object) -> None:
         self.database = database
         self.ended = False
 
 
 @contextmanager
-def _alone(database: Transactional) -> Iterator[None]:
+def _alone(database: object) -> Generator[None]:
     """Refuses another on the same database: it would commit whatever becomes of the outer one.
 
     And wait for a connection while it holds one, for ever if all others do so as well.

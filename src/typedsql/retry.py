@@ -6,7 +6,8 @@
 | 0A000: a plan that no longer fits the schema | once, columns compared anew | again |
 | the connection broke, nothing was stored | once, on another connection | again |
 | the connection broke under a COMMIT or a write | never: OutcomeUnknown | as the server says |
-| 25006: the server is not the one to write to | once, on new connections | once, the same way |
+| 25006: the server is not the one to write to | once, on new connections | the same |
+| no connection: refused, reset, 57P03, 53300 | until the acquire timeout | the same |
 | anything else | never | never |
 
 A statement that calls a procedure is never run again: it may have committed a part.
@@ -14,11 +15,15 @@ A statement that calls a procedure is never run again: it may have committed a p
 
 import asyncio
 import random
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, TypeVar
 
+from typedsql.connect_failure import may_pass
 from typedsql.errors import ConnectionLost, Error, OutcomeUnknown, TransientError
 from typedsql.sqlstate import ROLLED_BACK, is_stale_plan
 from typedsql.statements import Statement
+
+T = TypeVar("T")
 
 MAX_STATEMENT_RETRIES: Final = 4
 """Of a statement outside a transaction that the server rolled back."""
@@ -39,7 +44,7 @@ _LIMITS: Final[dict[Reason, int]] = {
 WRONG_NODE: Final = "25006"
 
 
-def reason_to_repeat(failure: BaseException) -> Reason | None:
+def _reason_to_repeat(failure: BaseException) -> Reason | None:
     """Why running the same again can do better and is safe; None where it is not."""
     if isinstance(failure, OutcomeUnknown) or not isinstance(failure, Error):
         return None
@@ -64,7 +69,7 @@ class StatementRetries:
 
     def next_reason(self, failure: BaseException, statement: Statement) -> Reason | None:
         """Why it is run once more, which is counted; None where it is not."""
-        reason = reason_to_repeat(failure)
+        reason = _reason_to_repeat(failure)
         if reason is None or statement.calls_procedure:
             return None
         count = self._counts.get(reason, 0)
@@ -84,11 +89,33 @@ class Backoff:
 
     __slots__ = ("_delay_s",)
 
-    def __init__(self, first_delay_s: float = FIRST_DELAY_S) -> None:
-        self._delay_s = first_delay_s
+    def __init__(self) -> None:
+        self._delay_s = FIRST_DELAY_S
 
-    async def wait(self, *, at_most_s: float = MAX_DELAY_S) -> None:
+    async def wait(self) -> None:
         """The next wait; MAX_DELAY_S is the longest."""
-        delay_s = min(random.uniform(self._delay_s / 2, self._delay_s), at_most_s)  # noqa: S311
+        delay_s = random.uniform(self._delay_s / 2, self._delay_s)  # noqa: S311
         self._delay_s = min(self._delay_s * 2, MAX_DELAY_S)
         await asyncio.sleep(delay_s)
+
+
+async def until_it_passes(
+    connect: Callable[[], Awaitable[T]], refusal: Exception, *, limit_s: float
+) -> T:
+    """What `connect` gives, called again while the server restarts or is full.
+
+    `refusal` is what it raised before; the last one is raised at the end of `limit_s`.
+    """
+    backoff = Backoff()
+    try:
+        async with asyncio.timeout(limit_s):
+            while True:
+                await backoff.wait()
+                try:
+                    return await connect()
+                except Exception as failure:
+                    if not may_pass(failure):
+                        raise
+                    refusal = failure
+    except TimeoutError:
+        raise refusal from None

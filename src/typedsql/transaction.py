@@ -9,6 +9,7 @@ import asyncpg
 
 from typedsql.arguments import Guards, fit_arguments, refuse_too_deep
 from typedsql.errors import CodeError
+from typedsql.outcome import Mark, mark
 from typedsql.project import Project
 from typedsql.query import Executor
 from typedsql.sqlstate import is_stale_plan, translate
@@ -24,8 +25,16 @@ CURSOR_BATCH_ROWS = 500
 """Rows of a stream that are in memory at once, beside the one in use."""
 CLOSE_TIMEOUT_S = 5.0
 
-Verified = dict[Statement, Guards]
-"""The statements that were compared with their analysis, and what to look at at each call."""
+
+class Verified(dict[Statement, Guards]):
+    """The statements that were compared with their analysis, and what to look at at each call.
+
+    `binary_numeric`: whether their connections are those of `codecs.install_bulk`.
+    """
+
+    def __init__(self, *, binary_numeric: bool = False) -> None:
+        super().__init__()
+        self.binary_numeric = binary_numeric
 
 
 class Session:
@@ -55,7 +64,12 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None:
             try:
-                guards = await check_statement(self._connection, statement, self._project)
+                guards = await check_statement(
+                    self._connection,
+                    statement,
+                    self._project,
+                    binary_numeric=self._verified.binary_numeric,
+                )
             except (Exception, asyncio.CancelledError) as failure:
                 self._refuse(failure, statement, arguments, sent=False)
             self._verified[statement] = guards
@@ -235,6 +249,28 @@ class Transaction(Executor):
         if self._session is None:
             raise CodeError("the transaction has ended: use it inside its `async with` block")
         return self._session
+
+    @property
+    def driver_connection(self) -> Any:
+        """The driver's connection, for COPY within this transaction; unusable after its end.
+
+        What it raises is the driver's, and may hold row content.
+        """
+        self._open()
+        return self._connection
+
+    async def mark(self) -> Mark | None:
+        """What it is known by, for `outcome.look_up` after a COMMIT that was not answered.
+
+        None where nothing was written, and where it can only be rolled back.
+        """
+        session = self._open()
+        if session.failed is not None:
+            return None
+        try:
+            return await mark(self._connection)
+        except (Exception, asyncio.CancelledError) as failure:
+            _refuse_boundary(failure, session, "pg_current_xact_id")
 
     # The session's coroutines are handed on as they are, not awaited in others.
 

@@ -122,10 +122,10 @@ async def test_a_commit_that_takes_too_long(
 ) -> None:
     await connection.execute(SLOW_COMMIT.format(seconds=30))
     async with whaledb.connect(target, command_timeout_s=0.2) as db:
-        with pytest.raises(WriteTimedOut, match="COMMIT: no answer .*, perhaps after it was") as e:
+        with pytest.raises(WriteTimedOut, match="perhaps after it was stored") as caught:
             async with db.transaction() as tx:
                 await notes.insert(tx, "first")
-        assert isinstance(e.value, TimeoutExpired)
+        assert isinstance(caught.value, TimeoutExpired)
 
 
 async def test_a_row_of_a_changed_type_comes_after_the_write(
@@ -144,7 +144,7 @@ async def test_a_row_of_a_changed_type_comes_after_the_write(
     insert = folder.bound("insert_pair")
     await insert(db, 1)
     await connection.execute("ALTER TYPE public.pair ADD ATTRIBUTE c INT")
-    with pytest.raises(OutcomeUnknown, match="the schema changed .* probably stored"):
+    with pytest.raises(OutcomeUnknown, match="so this is probably stored"):
         await insert(db, 2)
     assert await connection.fetchval("SELECT count(*) FROM public.pairs") == 2
 
