@@ -1,5 +1,6 @@
 """Pools of connections that run named statements, and transactions on them."""
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -103,10 +104,7 @@ class Database(Executor):
             raise error from failure
 
     async def _close(self) -> None:
-        try:
-            await self._bulk.close(CLOSE_TIMEOUT_S)
-        finally:
-            await self._pool.close(CLOSE_TIMEOUT_S)
+        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
 
     @asynccontextmanager
     async def connection(self, *, wait_for_server: bool = True) -> AsyncGenerator[Any, None]:
