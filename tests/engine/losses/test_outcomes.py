@@ -1,7 +1,6 @@
 """What is said of a write whose connection was lost: whether it can have been stored."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import asyncpg
@@ -9,8 +8,8 @@ import msgspec
 import pytest
 
 import whaledb
-from tests.engine.lost_connections import SLOW_COMMIT, Notes, note_folder, stored
-from tests.engine.proxy import Proxy, proxied
+from tests.engine.losses.notes import SLOW_COMMIT, Notes, stored
+from tests.engine.proxy import Proxy
 from tests.engine.query_folder import QueryFolder
 from typedsql.database import Database
 from typedsql.errors import ConnectionLost, OutcomeUnknown, TimeoutExpired, WriteTimedOut
@@ -18,23 +17,6 @@ from typedsql.outcome import look_up, mark
 from typedsql.settings import ConnectionTarget
 
 LOST = "the connection to the server broke before it told whether this was stored"
-
-
-@pytest.fixture
-async def notes(tmp_path: Path, connection: asyncpg.Connection) -> Notes:
-    return Notes(await note_folder(tmp_path, connection))
-
-
-@pytest.fixture
-async def lossy(
-    notes: Notes, target: ConnectionTarget
-) -> AsyncGenerator[tuple[Proxy, Database], None]:
-    """The database through a proxy; each statement was used before, and so is prepared."""
-    async with proxied(target) as (proxy, through), whaledb.connect(through, max_size=1) as db:
-        await notes.insert(db, "first")
-        await notes.find(db, "first")
-        await notes.find_unproven(db, "first")
-        yield proxy, db
 
 
 async def test_a_write_that_was_stored_unheard_of(

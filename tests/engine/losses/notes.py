@@ -8,22 +8,25 @@ import asyncpg
 from tests.engine.query_folder import QueryFolder
 
 SCHEMA = """
+DROP TABLE IF EXISTS public.notes, public.balances, public.counter, public.pairs;
+DROP TYPE IF EXISTS public.pair;
+DROP SEQUENCE IF EXISTS public.attempts;
 CREATE TABLE public.notes (id BIGINT GENERATED ALWAYS AS IDENTITY, word TEXT NOT NULL);
 CREATE SEQUENCE public.attempts;
-CREATE FUNCTION public.fail_as(state TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.fail_as(state TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
     BEGIN
         PERFORM nextval('public.attempts');
         RAISE EXCEPTION 'on purpose' USING ERRCODE = state;
     END
 $$;
-CREATE PROCEDURE public.note_and_fail(word TEXT, state TEXT) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE PROCEDURE public.note_and_fail(word TEXT, state TEXT) LANGUAGE plpgsql AS $$
     BEGIN
         INSERT INTO public.notes (word) VALUES (word);
         COMMIT;
         RAISE EXCEPTION 'on purpose' USING ERRCODE = state;
     END
 $$;
-CREATE FUNCTION public.dawdle() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.dawdle() RETURNS TRIGGER LANGUAGE plpgsql AS $$
     BEGIN
         -- Only the first time; a sequence is not rolled back.
         IF nextval('public.attempts') = 1 THEN

@@ -2,45 +2,19 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 import whaledb
-from tests.engine.lost_connections import Notes, attempts, note_folder, stored
+from tests.engine.losses.notes import Notes, attempts, stored
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.query_folder import QueryFolder
 from typedsql.database import Database
 from typedsql.errors import ConnectionFailed, Error, OperatorError, OutcomeUnknown, TransientError
 from typedsql.retry import MAX_STATEMENT_RETRIES
 from typedsql.settings import ConnectionTarget
-
-
-@pytest.fixture
-async def folder(tmp_path: Path, connection: asyncpg.Connection) -> QueryFolder:
-    return await note_folder(tmp_path, connection)
-
-
-@pytest.fixture
-async def notes(folder: QueryFolder) -> Notes:
-    return Notes(folder)
-
-
-@pytest.fixture
-async def lossy(
-    notes: Notes, target: ConnectionTarget
-) -> AsyncGenerator[tuple[Proxy, Database], None]:
-    async with (
-        proxied(target) as (proxy, through),
-        whaledb.connect(through, max_size=1, acquire_timeout_s=20) as db,
-    ):
-        await notes.insert(db, "first")
-        await notes.find(db, "first")
-        await notes.find_unproven(db, "first")
-        yield proxy, db
-
 
 RUN_AGAIN = ("40001", "40P01", "55P03")
 RUN_ONCE = ("22012", "23505", "42P01", "26000", "57014", "53100", "08006")
@@ -84,7 +58,7 @@ SELECT public.update_both(:first_id, :second_id) AS done;
 CROSSING = """
 CREATE TABLE public.balances (id BIGINT PRIMARY KEY, amount BIGINT NOT NULL);
 INSERT INTO public.balances VALUES (1, 0), (2, 0);
-CREATE FUNCTION public.update_both(BIGINT, BIGINT) RETURNS BIGINT LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.update_both(BIGINT, BIGINT) RETURNS BIGINT LANGUAGE plpgsql
 SET deadlock_timeout = '10ms' AS $$
     BEGIN
         UPDATE public.balances SET amount = amount + 1 WHERE id = $1;
