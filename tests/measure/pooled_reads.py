@@ -6,6 +6,7 @@ Each caller awaits one point read after the other: a generated function through 
 or `pool.fetchrow` with the same statement and arguments. The driver's pool has as many
 connections, once as it comes, and once with our codecs and our time limit; a third one is also
 spared its reset after each use, which tells how much of the difference is the round trip.
+Last, ours with other numbers of connections beside ours with the default number.
 
 Within a round the cases come in random order; a figure is the median of the ratios to the
 driver's pool within one round. It leaves out what other processes do to the machine meanwhile,
@@ -28,12 +29,15 @@ from tests.measure.pairs import CONTROL, Sample, Spread, in_turn
 from tests.servers import chosen_server
 from typedsql import codecs
 from typedsql.connect_options import COMMAND_TIMEOUT_S, DEFAULT_MAX_SIZE
+from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
 
 CALLERS = (1, 8, 64)
 CALLS = 640
 """Of all callers together, in each round."""
 WARM_UP_ROUNDS = 3
+SIZES = (2, 5, 20, 40)
+"""Numbers of connections beside the default one."""
 
 Read = Callable[[], Awaitable[object]]
 
@@ -77,9 +81,9 @@ async def open_pools(stack: AsyncExitStack, target: ConnectionTarget) -> dict[st
     return opened
 
 
-def told(subject: Subject, callers: int, taken: dict[str, list[float]]) -> None:
+def told(what: str, control: str, taken: dict[str, list[float]]) -> None:
     reads = Spread.of([CALLS / seconds for seconds in taken[CONTROL]]).text("reads/s", digits=0)
-    print(f"{subject.statement.name}, {callers} callers: the driver's pool {reads}")
+    print(f"{what}: {control} {reads}")
     for name in taken:
         if name != CONTROL:
             times = [
@@ -88,29 +92,50 @@ def told(subject: Subject, callers: int, taken: dict[str, list[float]]) -> None:
             print(f"    {name}: {Spread.of(times).text('times that')}")
 
 
+async def beside_the_driver(
+    stack: AsyncExitStack, target: ConnectionTarget, subject: Subject, rounds: int, seed: int
+) -> None:
+    db = await stack.enter_async_context(whaledb.connect(target, min_size=DEFAULT_MAX_SIZE))
+    await prepare_rows(db)
+    pools = await open_pools(stack, target)
+
+    def through(pool: Any) -> Read:
+        return lambda: subject.driver(pool)
+
+    for callers in CALLERS:
+        cases = {name: read_by(callers, through(pool)) for name, pool in pools.items()}
+        cases["ours"] = read_by(callers, lambda: subject.function(db))
+        taken = await in_turn(cases, rounds=rounds, warm_up=WARM_UP_ROUNDS, seed=seed)
+        what = f"{subject.statement.name}, {callers} caller{'s' if callers > 1 else ''}"
+        told(what, "the driver's pool", taken)
+
+
+async def beside_other_sizes(
+    stack: AsyncExitStack, target: ConnectionTarget, subject: Subject, rounds: int, seed: int
+) -> None:
+    def through(db: Database) -> Read:
+        return lambda: subject.function(db)
+
+    cases: dict[str, Sample] = {}
+    for size in (DEFAULT_MAX_SIZE, *SIZES):
+        db = await stack.enter_async_context(whaledb.connect(target, min_size=size, max_size=size))
+        name = CONTROL if size == DEFAULT_MAX_SIZE else f"{size} connections"
+        cases[name] = read_by(CALLERS[-1], through(db))
+    taken = await in_turn(cases, rounds=rounds, warm_up=WARM_UP_ROUNDS, seed=seed)
+    what = f"{subject.statement.name}, {CALLERS[-1]} callers"
+    told(what, f"ours with {DEFAULT_MAX_SIZE} connections", taken)
+
+
 async def measure(server: ConnectionTarget, *, rounds: int, seed: int) -> None:
     print(f"seed {seed}, {rounds} rounds of {CALLS} reads after {WARM_UP_ROUNDS} to warm up")
     async with (
         open_databases(server) as databases,
         databases.fresh(await databases.template()) as target,
-        whaledb.connect(target, min_size=DEFAULT_MAX_SIZE) as db,
-        AsyncExitStack() as stack,
     ):
-        await prepare_rows(db)
-        pools = await open_pools(stack, target)
         subject = subjects()[2]
-
-        def case(pool: Any) -> Read:
-            return lambda: subject.driver(pool)
-
-        for callers in CALLERS:
-            cases = {name: read_by(callers, case(pool)) for name, pool in pools.items()}
-            cases["ours"] = read_by(callers, lambda: subject.function(db))
-            told(
-                subject,
-                callers,
-                await in_turn(cases, rounds=rounds, warm_up=WARM_UP_ROUNDS, seed=seed),
-            )
+        for compare in (beside_the_driver, beside_other_sizes):
+            async with AsyncExitStack() as stack:
+                await compare(stack, target, subject, rounds, seed)
 
 
 def main() -> None:
