@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Unpack
 import asyncpg
 
 from typedsql import codecs
+from typedsql.bulk_session import BulkSession
 from typedsql.connect_failure import connection_failed, may_pass
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
@@ -67,7 +68,7 @@ class Database(Executor):
         )
         self._bulk = Pool(
             _connector(target, project, options, codecs.install_bulk),
-            lambda connection: Session(connection, self._verified_bulk, project),
+            lambda connection: BulkSession(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
 
@@ -246,7 +247,8 @@ class Database(Executor):
         lent = pooled.connection.lend()
         failed = True
         try:
-            yield lent, Session(lent, verified, self.project)
+            session = BulkSession if verified.binary_numeric else Session
+            yield lent, session(lent, verified, self.project)
             failed = False
         finally:
             pooled.connection.take_back(lent)
