@@ -22,6 +22,8 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
 _NO_SUCH_TENANT = "tenant or user not found"
 _NO_SLOT = "the server has no free connection slot"
 _LIMITED = re.compile("too many connections for (role|database) ")
+_REJECTED_TLS = "rejected SSL upgrade"
+_PASSING = ("53300", "57P01", "57P02", "57P03")
 _WITHOUT_TLS = ("no encryption", "SSL off")
 
 
@@ -67,13 +69,25 @@ def connection_failed(failure: BaseException, target: ConnectionTarget) -> Error
     return ConnectionFailed(str(problem), sqlstate=sqlstate)
 
 
+def may_pass(failure: BaseException) -> bool:
+    """Whether the next attempt may open a connection: the server restarts, or is full."""
+    if isinstance(failure, asyncpg.ConnectionDoesNotExistError | ConnectionError):
+        return _REJECTED_TLS not in str(failure)
+    if isinstance(failure, asyncpg.PostgresError):
+        return failure.sqlstate in _PASSING
+    # Without its server a socket is not there; of several addresses, each was refused.
+    return isinstance(failure, FileNotFoundError) or (
+        type(failure) is OSError and f"[Errno {errno.ECONNREFUSED}]" in str(failure)
+    )
+
+
 def _place(target: ConnectionTarget) -> str:
     """Where the user's name and password were given."""
     return "the URL" if target.source == "argument" else target.source
 
 
 def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> ConnectProblem:
-    if "rejected SSL upgrade" in str(failure):
+    if _REJECTED_TLS in str(failure):
         if not _demands_tls(target):
             return _not_postgresql(where)
         return ConnectProblem(

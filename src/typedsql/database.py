@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +12,7 @@ import asyncpg
 
 from typedsql import codecs
 from typedsql.bulk_session import BulkSession
-from typedsql.connect_failure import connection_failed
+from typedsql.connect_failure import connection_failed, may_pass
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
@@ -24,11 +25,13 @@ from typedsql.connect_options import (
 )
 from typedsql.driver_connection import Connection, Install, open_connection
 from typedsql.embedded import reachable
-from typedsql.errors import TimeoutExpired
+from typedsql.errors import Error, TimeoutExpired
 from typedsql.pool import Pool, Pooled
 from typedsql.pool_statistics import DatabaseStatistics
 from typedsql.project import Project
 from typedsql.query import Executor, as_fetched
+from typedsql.rerun import TransactionRun
+from typedsql.retry import MAX_TRANSACTION_ATTEMPTS, StatementRetries, until_it_passes
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement
 from typedsql.transaction import Isolation, Session, Transaction, Verified
@@ -38,6 +41,8 @@ __all__ = ["ConnectOptions", "Database", "Isolation", "Transaction"]
 
 R = TypeVar("R")
 
+EXPIRE_INTERVAL_S = 5.0
+"""Between replacing all connections because the server was found to be read-only."""
 CLOSE_TIMEOUT_S = 10.0
 """For connections that are in use at the end to come back; they are cut after that."""
 
@@ -53,6 +58,7 @@ class Database(Executor):
         """Where its connections go."""
         self.project = project
         """What the code was generated for."""
+        self._expire_next_at = 0.0
         self._verified = Verified()
         self._verified_bulk = Verified(binary_numeric=True)
         self._pool = Pool(
@@ -102,15 +108,16 @@ class Database(Executor):
         await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Any, None]:
+    async def connection(self, *, wait_for_server: bool = True) -> AsyncGenerator[Any, None]:
         """A raw asyncpg connection, for what named statements cannot do.
 
         Its numeric, json and jsonb codecs are those of `typedsql.codecs`. Whatever it
         sets for the session is undone when the block ends, and its use after that is an
-        error.
+        error. A server that restarts or has no free slot is waited for as long as for a
+        connection of the pool, unless `wait_for_server` is False.
         """
         pool = self._pool
-        pooled = pool.take() or await self._acquire(pool)
+        pooled = pool.take() or await self._acquire(pool, wait_for_server=wait_for_server)
         lent = pooled.connection.lend()
         try:
             yield lent
@@ -118,9 +125,16 @@ class Database(Executor):
             pooled.connection.take_back(lent)
             await pool.settle(pooled, dirty=True)
 
-    async def _acquire(self, pool: Pool) -> Pooled:
+    async def _acquire(self, pool: Pool, *, wait_for_server: bool = True) -> Pooled:
         try:
-            return await pool.acquire()
+            try:
+                return await pool.acquire()
+            except Exception as failure:
+                if not (wait_for_server and may_pass(failure)):
+                    raise
+                return await until_it_passes(
+                    pool.acquire, failure, limit_s=pool.limits.acquire_timeout_s
+                )
         except TimeoutError as failure:
             limits = pool.limits
             if pool.size < limits.max_size:
@@ -135,6 +149,56 @@ class Database(Executor):
             if error is None or error is failure:
                 raise
             raise error from failure
+
+    def expire_connections(self) -> None:
+        """Have every connection made anew: idle ones now, those in use when they come back.
+
+        A host name is resolved again then, for example to the primary server after a failover.
+        """
+        self._pool.expire()
+        self._bulk.expire()
+
+    def _leave_wrong_node(self) -> None:
+        """Expire the connections, but once for all calls that found the server read-only."""
+        now = time.monotonic()
+        if now >= self._expire_next_at:
+            self._expire_next_at = now + EXPIRE_INTERVAL_S
+            self.expire_connections()
+
+    async def run_transaction(
+        self,
+        function: Callable[[Transaction], Awaitable[R]],
+        *,
+        isolation: Isolation | None = None,
+        readonly: bool = False,
+        attempts: int = MAX_TRANSACTION_ATTEMPTS,
+    ) -> R:
+        """Run `function` in a transaction, and again where that is safe; what it returned.
+
+        It is run again, `attempts` times in all, after a TransientError, a connection lost
+        before COMMIT, a schema change under a prepared statement, and once on new connections
+        where the server is read-only: each time from its start, in another transaction, so
+        what it does besides must bear repeating. Where COMMIT was not answered the server is
+        asked what became of it: committed, its result is returned; rolled back, it is run
+        again. Costs one round trip more than `transaction`, but where `readonly`.
+
+        A NOTIFY of a transaction that wrote nothing else may be sent twice.
+
+        Raises:
+            OutcomeUnknown: the server could not say, within 30 s, or was replaced or crashed
+                in between. Running it again may store it twice.
+            CodeError: called from inside of `function`, on the same database.
+            Error: what the last attempt raised, and at once what no repetition changes.
+        """
+        run = TransactionRun(
+            self,
+            begin=partial(self.transaction, isolation=isolation, readonly=readonly),
+            connection=self.connection,
+            expire=self._leave_wrong_node,
+            readonly=readonly,
+            attempts=attempts,
+        )
+        return await run.run(function)
 
     @asynccontextmanager
     async def transaction(
@@ -200,10 +264,15 @@ class Database(Executor):
         pooled = pool.take() or await self._acquire(pool)
         try:
             rows = await pooled.session.fetch_all(statement, arguments, as_fetched)
-        except BaseException:
+        except BaseException as failure:
             await pool.settle(pooled, dirty=True)
-            raise
-        pool.give_back(pooled)
+            rows = await self._run_again(
+                failure,
+                statement,
+                lambda session: session.fetch_all(statement, arguments, as_fetched),
+            )
+        else:
+            pool.give_back(pooled)
         return read(rows)
 
     async def fetch_one(
@@ -216,10 +285,15 @@ class Database(Executor):
         pooled = pool.take() or await self._acquire(pool)
         try:
             row = await pooled.session.fetch_one(statement, arguments, as_fetched)
-        except BaseException:
+        except BaseException as failure:
             await pool.settle(pooled, dirty=True)
-            raise
-        pool.give_back(pooled)
+            row = await self._run_again(
+                failure,
+                statement,
+                lambda session: session.fetch_one(statement, arguments, as_fetched),
+            )
+        else:
+            pool.give_back(pooled)
         return read(row)
 
     async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
@@ -227,25 +301,66 @@ class Database(Executor):
         pooled = pool.take() or await self._acquire(pool)
         try:
             count = await pooled.session.execute(statement, arguments)
-        except BaseException:
+        except BaseException as failure:
             await pool.settle(pooled, dirty=True)
-            raise
-        pool.give_back(pooled)
+            count = await self._run_again(
+                failure, statement, lambda session: session.execute(statement, arguments)
+            )
+        else:
+            pool.give_back(pooled)
         return count
 
     async def batches(
         self, statement: Statement, arguments: Sequence[object]
     ) -> AsyncGenerator[list[asyncpg.Record], None]:
-        async with (
-            self._lent(self._pool, self._verified) as (lent, session),
-            Transaction.begin(lent, session, readonly=True),
-        ):
-            batches = session.batches(statement, arguments)
+        retries = StatementRetries()
+        while True:
+            begun = False
             try:
-                async for records in batches:
-                    yield records
-            finally:
-                await batches.aclose()
+                async with (
+                    self._lent(self._pool, self._verified) as (lent, session),
+                    Transaction.begin(lent, session, readonly=True),
+                ):
+                    batches = session.batches(statement, arguments)
+                    try:
+                        async for records in batches:
+                            begun = True
+                            yield records
+                    finally:
+                        await batches.aclose()
+            except Error as failure:
+                reason = None if begun else retries.next_reason(failure, statement)
+                if reason is None:
+                    raise
+            else:
+                return
+            await retries.wait(reason)
+
+    async def _run_again(
+        self,
+        failure: BaseException,
+        statement: Statement,
+        run: Callable[[Session], Awaitable[R]],
+    ) -> R:
+        """Run a failed statement again where that is safe; else raises what failed last."""
+        retries = StatementRetries()
+        pool = self._pool
+        while True:
+            reason = retries.next_reason(failure, statement)
+            if reason is None:
+                raise failure
+            if reason == "wrong node":
+                self._leave_wrong_node()
+            await retries.wait(reason)
+            pooled = pool.take() or await self._acquire(pool)
+            try:
+                result = await run(pooled.session)
+            except BaseException as again:
+                await pool.settle(pooled, dirty=True)
+                failure = again
+            else:
+                pool.give_back(pooled)
+                return result
 
     def statistics(self) -> DatabaseStatistics:
         """What the pools have counted since they were opened, and how full they are."""

@@ -3,7 +3,9 @@
 | class | next |
 | --- | --- |
 | `TransientError` | run the whole transaction again |
-| `TimeoutExpired`, `ConnectionLost` | the same if it is idempotent, else look first |
+| `ConnectionLost` | the same: nothing was stored |
+| `OutcomeUnknown`, a `ConnectionLost` | the same if it is idempotent, else look first |
+| `TimeoutExpired` | nothing was stored; give it more time, or find out what keeps it |
 | `DataError` | fix the data: this row can never be stored as it is |
 | `CodeError` | fix the code or the SQL: the call can never work as it is |
 | `OperatorError` | call whoever runs the database or sets the environment |
@@ -35,17 +37,32 @@ class TransientError(Error):
 class TimeoutExpired(Error):
     """A wait reached its limit: for a connection, or for a statement to finish.
 
-    The statement was cancelled; inside a transaction nothing of it remains. Outside one,
-    or where it was a COMMIT, look before repeating what is not idempotent.
+    The statement was cancelled and nothing of it is stored, but where it is an
+    `OutcomeUnknown` as well.
     """
 
 
 class ConnectionLost(Error):
-    """The connection broke while it was in use.
+    """The connection broke while it was in use, and nothing was stored.
 
-    Inside a transaction that had not begun to commit, nothing was stored. Where a COMMIT
-    or a write outside a transaction was under way, its fate is unknown: look before
-    repeating what is not idempotent.
+    So it is inside a transaction that had not begun to commit, and outside one where the
+    statement only reads or was not sent yet. Else it is an `OutcomeUnknown`.
+    """
+
+
+class OutcomeUnknown(ConnectionLost):
+    """A COMMIT, or a write outside a transaction, was under way: it is stored or it is not.
+
+    The connection broke before the server told. Running it again may store it twice: look
+    first, or run again what may be run twice, such as a merge by key. A transaction of
+    `Database.run_transaction` asks the server, and raises this where the server cannot tell.
+    """
+
+
+class WriteTimedOut(OutcomeUnknown, TimeoutExpired):
+    """An `OutcomeUnknown` because the time limit came first, not because a connection broke.
+
+    The server was told to cancel it, which comes too late for a write that is just done.
     """
 
 

@@ -55,7 +55,10 @@ async def check_health(db: Database, *, timeout_s: float = HEALTH_TIMEOUT_S) -> 
     """
     expected = db.project.latest_migration
     try:
-        async with asyncio.timeout(timeout_s), db.connection() as connection:
+        async with (
+            asyncio.timeout(timeout_s),
+            db.connection(wait_for_server=False) as connection,
+        ):
             server = await connection.fetchrow(_SERVER)
             started = time.perf_counter()
             await connection.fetchval("SELECT 1")

@@ -5,6 +5,7 @@ Source of the classes: PostgreSQL's Appendix A, "PostgreSQL Error Codes".
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 import asyncpg
 
@@ -14,18 +15,27 @@ from typedsql.errors import (
     DataError,
     Error,
     OperatorError,
+    OutcomeUnknown,
     TimeoutExpired,
     TransientError,
+    WriteTimedOut,
 )
 
-_TRANSIENT = {
+ROLLED_BACK: Final = {
     "40001": "the transaction could not be serialized against a concurrent one",
     "40P01": "the transaction was the victim of a deadlock",
     "55P03": "a lock was not available in time",
 }
+"""By SQLSTATE, why a transaction was rolled back that may succeed when it is run again."""
 _BROKEN = (
     "the connection to the server broke: see whether it runs and what was stored, then try again"
 )
+_LATE = "no answer within the time limit; the statement was cancelled"
+_LOOK = "look before running it again, unless it may be stored twice"
+# The server had not read what was sent: it ended a session in which nothing was running.
+_ENDED_IDLE = ("25P03", "57P05")
+# transaction_resolution_unknown, statement_completion_unknown: what a pooler may say.
+_UNRESOLVED = ("08007", "40003")
 _ADVICE = {
     "08003": _BROKEN,  # the driver's own word for a connection that ended under a statement
     "08006": _BROKEN,
@@ -82,16 +92,26 @@ def is_stale_plan(failure: BaseException) -> bool:
 
 
 def translate(
-    failure: BaseException, *, query: str | None, parameters: Sequence[str] = ()
+    failure: BaseException,
+    *,
+    query: str | None,
+    parameters: Sequence[str] = (),
+    may_be_stored: bool = False,
+    late: str | None = None,
 ) -> Error | None:
     """The error to raise in place of `failure`; None where it is not the database's.
 
-    The failure itself is stripped of whatever can hold row contents or parameters, so
-    that chaining it shows none.
+    With `may_be_stored`, a COMMIT or a write outside a transaction was under way: a failure
+    that leaves open whether it was stored is an OutcomeUnknown. `late` says which limit it
+    is that ends a wait, if not the connection's. The failure itself is stripped of whatever
+    can hold row contents or parameters, so that chaining it shows none.
     """
     if isinstance(failure, Error):
         return failure
     where = f"{query}: " if query else ""
+    late = late or _LATE
+    if may_be_stored and _leaves_open(failure):
+        return _unknown(failure, where, query, late)
     if is_stale_plan(failure):
         return TransientError(
             f"{where}the schema changed meanwhile",
@@ -110,9 +130,7 @@ def translate(
     if isinstance(failure, asyncpg.InternalClientError):
         return ConnectionLost(f"{where}{_BROKEN}", query=query)
     if isinstance(failure, TimeoutError):  # before OSError, of which it is a subclass
-        return TimeoutExpired(
-            f"{where}no answer within the time limit; the statement was cancelled", query=query
-        )
+        return TimeoutExpired(f"{where}{late}", query=query)
     if isinstance(failure, OSError):
         return ConnectionLost(f"{where}{_BROKEN}", query=query)
     if isinstance(failure, ValueError | OverflowError):
@@ -125,6 +143,39 @@ def translate(
     return None
 
 
+def _unknown(failure: BaseException, where: str, query: str | None, late: str) -> OutcomeUnknown:
+    if isinstance(failure, TimeoutError):
+        return WriteTimedOut(f"{where}{late}, perhaps after it was stored: {_LOOK}", query=query)
+    if is_stale_plan(failure):
+        told = "the schema changed while the rows came back, so this is probably stored"
+    else:
+        told = "the connection to the server broke before it told whether this was stored"
+    if isinstance(failure, asyncpg.PostgresError):
+        # Its texts can hold a row's content; taken from it as from any other.
+        _from_server(failure, "", query, ())
+    sqlstate: str | None = getattr(failure, "sqlstate", None)
+    return OutcomeUnknown(f"{where}{told}: {_LOOK}", query=query, sqlstate=sqlstate)
+
+
+def _leaves_open(failure: BaseException) -> bool:
+    """Whether what was sent may have been stored all the same."""
+    if isinstance(failure, asyncpg.OutdatedSchemaCacheError):
+        # Raised over the rows that came back: by then the statement is done.
+        return True
+    if isinstance(failure, asyncpg.ConnectionDoesNotExistError):
+        # The driver's own, with what the server said before it hung up as its cause.
+        said = getattr(failure.__cause__, "sqlstate", None)
+        return said not in _ENDED_IDLE
+    if isinstance(failure, asyncpg.PostgresError):
+        # A backend that is told to end does so after its commit as well, before the answer.
+        ended = getattr(failure, "severity_en", None) in ("FATAL", "PANIC")
+        state: str = failure.sqlstate or ""
+        told_nothing = state in _UNRESOLVED or state.startswith("08")
+        return told_nothing or (ended and state not in _ENDED_IDLE)
+    # The driver refuses by InterfaceError before anything is sent.
+    return isinstance(failure, asyncpg.InternalClientError | OSError)
+
+
 def _from_server(
     failure: asyncpg.PostgresError, where: str, query: str | None, parameters: Sequence[str]
 ) -> Error:
@@ -134,8 +185,8 @@ def _from_server(
     column: str | None = getattr(failure, "column_name", None)
     if state == "23514" and not constraint:
         text = _NO_PARTITION
-    elif state in _TRANSIENT:
-        text = _TRANSIENT[state]
+    elif state in ROLLED_BACK:
+        text = ROLLED_BACK[state]
     elif state == "42501":
         text = _refused_right(str(failure.args[0]))
     elif state in _ADVICE:
@@ -151,7 +202,7 @@ def _from_server(
     failure.args = (text,)
     for name in ("detail", "hint", "context", "internal_query", "query"):
         setattr(failure, name, None)
-    if state in _TRANSIENT:
+    if state in ROLLED_BACK:
         return TransientError(message, query=query, sqlstate=state)
     if state == "57014":
         return TimeoutExpired(message, query=query, sqlstate=state)

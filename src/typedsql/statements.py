@@ -45,6 +45,8 @@ SUFFIXES: Final = {
 }
 DIGEST_LENGTH: Final = 16
 
+_PROCEDURE: Final = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*(?:CALL|DO)\b", re.I | re.S)
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One named statement, ready for PostgreSQL.
@@ -80,6 +82,13 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the analysis found, None until bound."""
     nullable: frozenset[str] | None = None
     """Parameters for which NULL has a meaning; None until bound, and then none is refused."""
+    reads_only: bool = False
+    """Whether the analysis proved that running it twice changes no more than running it once."""
+
+    @property
+    def calls_procedure(self) -> bool:
+        """Whether it is a CALL or DO, which may commit what it did so far."""
+        return _PROCEDURE.match(self.sql) is not None
 
     @property
     def digest(self) -> str:
@@ -266,11 +275,13 @@ class QueryFile:
         digest: str,
         columns: Columns,
         nullable: Iterable[str] | None = None,
+        reads_only: bool = False,
     ) -> Statement:
         """The statement, checked against what the module was generated from.
 
         `nullable` are the parameters that may be None; where it is given, None for any other
-        is refused before anything is sent. Raises StatementDrift if the file has changed since.
+        is refused before anything is sent. `reads_only` says that it may be run again where the
+        connection broke under it. Raises StatementDrift if the file has changed since.
         """
         statement = self._statements.get(name)
         advice = f"run `{self._project.command} generate`"
@@ -287,4 +298,5 @@ class QueryFile:
             statement,
             columns=columns,
             nullable=None if nullable is None else frozenset(nullable),
+            reads_only=reads_only,
         )

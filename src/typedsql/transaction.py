@@ -8,7 +8,8 @@ from typing import Any, Literal, NoReturn, TypeVar
 import asyncpg
 
 from typedsql.arguments import Guards, fit_arguments, refuse_too_deep
-from typedsql.errors import CodeError, TimeoutExpired
+from typedsql.errors import CodeError
+from typedsql.outcome import Mark, mark
 from typedsql.project import Project
 from typedsql.query import Executor
 from typedsql.sqlstate import is_stale_plan, translate
@@ -39,13 +40,15 @@ class Verified(dict[Statement, Guards]):
 class Session:
     """Runs statements on one connection and turns failures into this package's errors."""
 
-    __slots__ = ("_connection", "_project", "_verified", "abandoned", "failed")
+    __slots__ = ("_connection", "_project", "_verified", "abandoned", "commits", "failed")
 
     def __init__(self, connection: Any, verified: Verified, project: Project) -> None:
         # Any: asyncpg's stubs tell a connection from a pooled one, and both serve here.
         self._connection = connection
         self._verified = verified
         self._project = project
+        self.commits = True
+        """Whether each statement is a transaction of its own, as none is open."""
         self.failed: BaseException | None = None
         """Why the open transaction, or its innermost savepoint, can only be rolled back."""
         self.abandoned: list[Any] = []
@@ -68,7 +71,7 @@ class Session:
                     binary_numeric=self._verified.binary_numeric,
                 )
             except (Exception, asyncio.CancelledError) as failure:
-                self._refuse(failure, statement, arguments)
+                self._refuse(failure, statement, arguments, sent=False)
             self._verified[statement] = guards
         return guards
 
@@ -117,6 +120,7 @@ class Session:
         if guards is None or self.abandoned:
             guards = await self._find_guards(statement, arguments)
         arguments = fit_arguments(guards, arguments, statement)
+        sent = True
         try:
             if arguments:
                 status: str = await self._connection.execute(
@@ -124,13 +128,15 @@ class Session:
                 )
             else:
                 # Not execute(): without arguments it takes any number of statements.
+                sent = False
                 prepared = await self._connection.prepare(
                     statement.sql, timeout=statement.timeout_s
                 )
+                sent = True
                 await prepared.fetch(timeout=statement.timeout_s)
                 status = prepared.get_statusmsg()
         except (Exception, asyncio.CancelledError) as failure:
-            self._refuse(failure, statement, arguments)
+            self._refuse(failure, statement, arguments, sent=sent)
         # REFRESH MATERIALIZED VIEW and its like affect no rows, and end without a number.
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
@@ -174,30 +180,40 @@ class Session:
             self._refuse(failure, statement, arguments)
 
     def _refuse(
-        self, failure: BaseException, statement: Statement, arguments: Sequence[object]
+        self,
+        failure: BaseException,
+        statement: Statement,
+        arguments: Sequence[object],
+        *,
+        sent: bool = True,
     ) -> NoReturn:
-        """Raise ours in place of `failure`; remember if the transaction is lost with it."""
+        """Raise ours in place of `failure`; remember if the transaction is lost with it.
+
+        `sent` is whether the server may have begun to run it.
+        """
         if is_stale_plan(failure):
             # The schema has changed, so what was found of this statement may not hold.
             self._verified.pop(statement, None)
         if isinstance(failure, RecursionError):
             refuse_too_deep(arguments, statement.name, statement.parameters)
-        error = _overdue(failure, statement) or translate(
-            failure, query=statement.name, parameters=statement.parameters
+        error = translate(
+            failure,
+            query=statement.name,
+            parameters=statement.parameters,
+            may_be_stored=sent and self.commits and not statement.reads_only,
+            late=_late(statement),
         )
         if _aborts(failure):
             self.failed = error or failure
         _raise(error, failure)
 
 
-def _overdue(failure: BaseException, statement: Statement) -> TimeoutExpired | None:
-    """The error for a statement that took longer than its own limit."""
-    if statement.timeout_s is None or not isinstance(failure, TimeoutError):
+def _late(statement: Statement) -> str | None:
+    """That the statement's own limit ended the wait for it; None where it has none."""
+    if statement.timeout_s is None:
         return None
-    return TimeoutExpired(
-        f"{statement.name}: no answer within its @timeout of {statement.timeout_s:g} s; the "
-        "statement was cancelled",
-        query=statement.name,
+    return (
+        f"no answer within its @timeout of {statement.timeout_s:g} s; the statement was cancelled"
     )
 
 
@@ -242,6 +258,19 @@ class Transaction(Executor):
         """
         self._open()
         return self._connection
+
+    async def mark(self) -> Mark | None:
+        """What it is known by, for `outcome.look_up` after a COMMIT that was not answered.
+
+        None where nothing was written, and where it can only be rolled back.
+        """
+        session = self._open()
+        if session.failed is not None:
+            return None
+        try:
+            return await mark(self._connection)
+        except (Exception, asyncio.CancelledError) as failure:
+            _refuse_boundary(failure, session, "pg_current_xact_id")
 
     # The session's coroutines are handed on as they are, not awaited in others.
 
@@ -296,29 +325,36 @@ class Transaction(Executor):
             await block.__aenter__()
         except (Exception, asyncio.CancelledError) as failure:
             _refuse_boundary(failure, session, "BEGIN")
-        transaction = cls(session, connection)
+        is_outermost, session.commits = session.commits, False
         try:
-            yield transaction
-        except BaseException as failure:
+            transaction = cls(session, connection)
+            try:
+                yield transaction
+            except BaseException as failure:
+                transaction._session = None
+                await _roll_back(block, session, failure)
+                raise
             transaction._session = None
-            await _roll_back(block, session, failure)
-            raise
-        transaction._session = None
-        if session.failed is not None:
-            swallowed = session.failed
-            await _roll_back(block, session, swallowed)
-            raise CodeError(
-                "a statement failed and the block went on, so nothing of it was stored: let the "
-                "error end the block, or give the statement a savepoint of its own"
-            ) from swallowed
-        try:
-            await block.__aexit__(None, None, None)
-        except (Exception, asyncio.CancelledError) as failure:
-            _refuse_boundary(failure, session, "COMMIT")
+            if session.failed is not None:
+                swallowed = session.failed
+                await _roll_back(block, session, swallowed)
+                raise CodeError(
+                    "a statement failed and the block went on, so nothing of it was stored: let "
+                    "the error end the block, or give the statement a savepoint of its own"
+                ) from swallowed
+            try:
+                await block.__aexit__(None, None, None)
+            except (Exception, asyncio.CancelledError) as failure:
+                may_be_stored = is_outermost and not readonly
+                _refuse_boundary(failure, session, "COMMIT", may_be_stored=may_be_stored)
+        finally:
+            session.commits = is_outermost
 
 
-def _refuse_boundary(failure: BaseException, session: Session, what: str) -> NoReturn:
-    error = translate(failure, query=what)
+def _refuse_boundary(
+    failure: BaseException, session: Session, what: str, *, may_be_stored: bool = False
+) -> NoReturn:
+    error = translate(failure, query=what, may_be_stored=may_be_stored)
     # Where it was a savepoint's, the transaction around it must not commit either.
     session.failed = error or failure
     _raise(error, failure)

@@ -54,12 +54,14 @@ class Variants(Generic[T]):
             self._key(everything, first): (runner.run, _everything)
         }
         for (given, ordering), (name, digest) in others.items():
-            # What comes back is the same for all, and so is what may be None.
+            # What comes back is the same for all, and so is what may be None. That the runner's
+            # own only reads was proven of all of them.
             other = file.bind(
                 name,
                 digest=digest,
                 columns=statement.columns or (),
                 nullable=statement.nullable,
+                reads_only=statement.reads_only,
             )
             pick = _picker([positions[name] for name in other.parameters])
             self._choices[self._key(given, ordering)] = (runner.bound_to(other).run, pick)

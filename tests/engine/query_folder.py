@@ -57,9 +57,13 @@ class QueryFolder:
                     return item.statement
         raise KeyError(name)
 
-    def bound(self, name: str, *, nullable: frozenset[str] | None = None) -> Any:
+    def bound(
+        self, name: str, *, nullable: frozenset[str] | None = None, reads_only: bool = False
+    ) -> Any:
         """What generated code calls for a statement without variants."""
-        statement = msgspec.structs.replace(self.statement(name), nullable=nullable)
+        statement = msgspec.structs.replace(
+            self.statement(name), nullable=nullable, reads_only=reads_only
+        )
         return _runner(name, statement).run
 
     def variants(self, name: str) -> Any:

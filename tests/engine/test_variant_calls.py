@@ -257,6 +257,7 @@ def emitted(items: QueryFolder) -> str:
                 nullable=tuple(False for _ in columns[statement.suffix]),
                 cardinality=Cardinality(least=0, most=1, bounded=True, reason=""),
                 access=Access(reads=(), writes=()),
+                reads_only=True,
                 row=row,
                 value=field("items", "int") if single else None,
                 variants=items.expansion.sets[name],

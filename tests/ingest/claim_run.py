@@ -8,9 +8,8 @@ line before the transaction commits; `--idle-limit S` is the server's patience w
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import whaledb
 from tests.ingest.chain import block, transaction
@@ -19,6 +18,8 @@ from typedsql.database import Database, Transaction
 from typedsql.errors import Error
 from whaledb.ingest.advancing import ChainWriter
 from whaledb.ingest.claims import claimed
+
+T = TypeVar("T")
 
 
 def say(text: str) -> None:
@@ -42,12 +43,16 @@ class PausingInside:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
 
-    @asynccontextmanager
-    async def transaction(self, **options: Any) -> AsyncGenerator[Transaction, None]:
-        async with self._db.transaction(**options) as tx:
-            yield tx
+    async def run_transaction(
+        self, function: Callable[[Transaction], Awaitable[T]], **options: Any
+    ) -> T:
+        async def pausing(tx: Transaction) -> T:
+            done = await function(tx)
             say("inside")
             await hear()
+            return done
+
+        return await self._db.run_transaction(pausing, **options)
 
 
 async def main(lease_s: float, number: int, options: list[str]) -> None:

@@ -7,15 +7,17 @@ With the option every statement commits by itself: the control.
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import whaledb
 from typedsql.database import Database
 from whaledb.ingest import IngestorLimits, ingest_blocks
 
 NAME = "killed run"
+
+T = TypeVar("T")
 
 
 class WithoutTransactions:
@@ -30,6 +32,11 @@ class WithoutTransactions:
     @asynccontextmanager
     async def transaction(self, **_: object) -> AsyncGenerator["WithoutTransactions", None]:
         yield self
+
+    async def run_transaction(
+        self, function: Callable[["WithoutTransactions"], Awaitable[T]], **_: object
+    ) -> T:
+        return await function(self)
 
 
 async def main(path: str, blocks_in_a_group: str, *options: str) -> None:

@@ -1,10 +1,9 @@
 """fill: blocks at missing heights, where they link, beside the live stream and other fillers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -114,6 +113,9 @@ async def test_a_bad_row_is_a_dead_letter_of_the_backfill(db: Database) -> None:
     assert await fetch(db, "SELECT source FROM dead_letters") == [("backfill",)]
 
 
+T = TypeVar("T")
+
+
 class Held:
     """The database, whose next transaction commits when `go` is set."""
 
@@ -124,12 +126,16 @@ class Held:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
 
-    @asynccontextmanager
-    async def transaction(self, **options: Any) -> AsyncGenerator[Transaction, None]:
-        async with self._db.transaction(**options) as tx:
-            yield tx
+    async def run_transaction(
+        self, function: Callable[[Transaction], Awaitable[T]], **options: Any
+    ) -> T:
+        async def holding(tx: Transaction) -> T:
+            done = await function(tx)
             self.ready.set()
             await self.go.wait()
+            return done
+
+        return await self._db.run_transaction(holding, **options)
 
 
 async def no_lock(self: Attempt, tx: Transaction, **given: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.queries.transfers import CHAIN, stored
 from typedsql.database import Database
 from typedsql.errors import TransientError
+from typedsql.retry import MAX_TRANSACTION_ATTEMPTS
 from whaledb.queries import market_data, whale_transactions
 from whaledb.store import pricing
 from whaledb.store.pricing import CandlesMissing, Chart, GivenPrice, PriceUnusable
@@ -174,7 +175,6 @@ async def test_a_batch_that_the_server_ended_is_tried_again(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real deadlock: this session holds the second row and waits for the first one."""
-    monkeypatch.setattr(pricing, "RETRY_DELAY_S", 0.01)
     await moved(db, 1)
     await moved(db, 2, block=1)
     tries = 0
@@ -208,7 +208,6 @@ async def test_a_batch_that_the_server_ended_is_tried_again(
 
 
 async def test_a_batch_is_not_tried_for_ever(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pricing, "RETRY_DELAY_S", 0.0)
     tries = 0
 
     async def refused(*_: Any, **__: Any) -> int:
@@ -219,4 +218,4 @@ async def test_a_batch_is_not_tried_for_ever(db: Database, monkeypatch: pytest.M
     monkeypatch.setattr(whale_transactions, "score_missing", refused)
     with pytest.raises(TransientError):
         await pricing.score_missing(db)
-    assert tries == pricing.MAX_ATTEMPTS
+    assert tries == MAX_TRANSACTION_ATTEMPTS

@@ -13,6 +13,7 @@ from typedsql.tools.proof.access import Access, access
 from typedsql.tools.proof.capture import capture
 from typedsql.tools.proof.cardinality.counting import Cardinality, cardinality
 from typedsql.tools.proof.cardinality.keys import Keys
+from typedsql.tools.proof.effects import Effects
 from typedsql.tools.proof.node_tree import Node, walk
 from typedsql.tools.reading.complaints import postgres_finding
 from typedsql.tools.reading.findings import Finding, Refused
@@ -50,6 +51,8 @@ class Analysed(msgspec.Struct, frozen=True, kw_only=True):
     """The value of a ``$`` statement, or of ``<!`` with one column."""
     cardinality: Cardinality
     access: Access
+    reads_only: bool
+    """Whether running it, or any of its variants, twice changes no more than running it once."""
     variants: VariantSet | None = None
     """What it stands for besides itself, with @optional and @order_by."""
 
@@ -74,17 +77,25 @@ class Facts(msgspec.Struct, frozen=True):
     proof: Proof
     cardinality: Cardinality
     access: Access
+    reads_only: bool
 
 
 class Analyser:
     """Asks one migrated database about the statements of one project."""
 
     def __init__(
-        self, connection: Any, catalog: Catalog, shapes: Shapes, prover: Prover, keys: Keys
+        self,
+        connection: Any,
+        catalog: Catalog,
+        shapes: Shapes,
+        prover: Prover,
+        keys: Keys,
+        effects: Effects,
     ) -> None:
         self._connection = connection
         self._prover = prover
         self._keys = keys
+        self._effects = effects
         self.catalog = catalog
         self.shapes = shapes
 
@@ -100,7 +111,8 @@ class Analyser:
         catalog.tables.pop(without, None)
         prover = await Prover.load(connection)
         keys = await Keys.load(connection)
-        return cls(connection, catalog, Shapes(catalog, declaration), prover, keys)
+        effects = await Effects.load(connection)
+        return cls(connection, catalog, Shapes(catalog, declaration), prover, keys, effects)
 
     async def analyse(
         self,
@@ -179,6 +191,7 @@ class Analyser:
             proof,
             cardinality(queries, self._keys, nullable_parameters=proof.nullable_parameters),
             access(queries, self._keys),
+            self._effects.reads_only(queries),
         )
 
     def _findings(self, facts: Facts, base: Facts) -> Iterator[Finding]:
@@ -239,6 +252,7 @@ class Analyser:
             value=value,
             cardinality=_loosest(facts),
             access=Access(reads=tuple(sorted(reads)), writes=tuple(sorted(writes))),
+            reads_only=all(item.reads_only for item in facts),
             variants=variants,
         )
 

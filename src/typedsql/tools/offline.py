@@ -42,6 +42,7 @@ class Stored(
     cardinality: Cardinality
     reads: dict[str, tuple[str, ...]] = {}
     writes: dict[str, tuple[str, ...]] = {}
+    reads_only: bool = False
 
 
 class Shared(
@@ -138,6 +139,7 @@ def _restore(checkout: Checkout, shared: Shared, readings: list[Reading]) -> Pro
                     value=item.value,
                     cardinality=item.cardinality,
                     access=Access(reads=_pairs(item.reads), writes=_pairs(item.writes)),
+                    reads_only=item.reads_only,
                     variants=reading.expansion.sets.get(name),
                 )
             )
@@ -173,6 +175,7 @@ def _statements(found: tuple[Analysed, ...]) -> str:
             cardinality=item.cardinality,
             reads=_by_table(item.access.reads),
             writes=_by_table(item.access.writes),
+            reads_only=item.reads_only,
         )
         for item in found
     }

@@ -1,18 +1,17 @@
 """One unit of work in one transaction, tried again where another try can do better."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
 from typedsql.database import Database, Transaction
-from typedsql.errors import DataError, TransientError
+from typedsql.errors import DataError, Error, TransientError
 from whaledb.queries import blocks
 
 # Two writers of one block meet briefly; one that still fails after this has another cause.
-MAX_STORE_RETRIES: Final = 5
-STORE_RETRY_DELAY_S: Final = 0.1
+MAX_STORE_ATTEMPTS: Final = 8
 
 _CANONICAL_KEY: Final = "idx_blocks_canonical_number"
 
@@ -46,8 +45,11 @@ class ExclusiveNeeded(Exception):
     """Blocks have to be orphaned or restored: the work is to be tried with `may_orphan`."""
 
 
-class LookAgain(TransientError):
-    """What the work was decided on is not as it was: only the caller can decide again."""
+class LookAgain(Error):
+    """What the work was decided on is not as it was: only the caller can decide again.
+
+    No TransientError, as the same work again would come to the same. Nothing was stored.
+    """
 
 
 async def attempt(db: Database, work: Callable[[Transaction, Attempt], Awaitable[_T]]) -> _T:
@@ -56,32 +58,38 @@ async def attempt(db: Database, work: Callable[[Transaction, Attempt], Awaitable
     Raises:
         DataError: the database refuses something that cannot be left out; nothing was
             stored.
-        TransientError: other writers got in the way too often, or LookAgain.
+        TransientError: other writers got in the way too often.
+        LookAgain: what the work was decided on is not as it was.
+        ConnectionLost: again and again; OutcomeUnknown where it is not known what is stored.
     """
     how = Attempt()
-    retries = 0
     while True:
         try:
             # Read committed: what is read after a lock was waited for is what its holder left.
-            async with db.transaction(isolation="read_committed") as tx:
-                return await work(tx, how)
+            return await db.run_transaction(
+                partial(_once, work, how),
+                isolation="read_committed",
+                attempts=MAX_STORE_ATTEMPTS,
+            )
         except ExclusiveNeeded:
             # The shared lock cannot be raised: two that hold it would wait for each other.
             how = msgspec.structs.replace(how, may_orphan=True)
-            continue
-        except LookAgain:
+        except DataError:
+            if how.row_by_row:
+                raise
+            how = msgspec.structs.replace(how, row_by_row=True)
+
+
+async def _once(
+    work: Callable[[Transaction, Attempt], Awaitable[_T]], how: Attempt, tx: Transaction
+) -> _T:
+    try:
+        return await work(tx, how)
+    except DataError as refusal:
+        if refusal.constraint != _CANONICAL_KEY:
             raise
-        except TransientError:
-            if retries == MAX_STORE_RETRIES:
-                raise
-        except DataError as refusal:
-            if refusal.constraint != _CANONICAL_KEY:
-                if how.row_by_row:
-                    raise
-                how = msgspec.structs.replace(how, row_by_row=True)
-                continue
-            # Another writer has just made a block canonical at this height: look again.
-            if retries == MAX_STORE_RETRIES:
-                raise
-        retries += 1
-        await asyncio.sleep(STORE_RETRY_DELAY_S * retries)
+        raise TransientError(
+            "another writer has just made a block canonical at this height: look again",
+            query=refusal.query,
+            sqlstate=refusal.sqlstate,
+        ) from refusal

@@ -43,6 +43,7 @@ from whaledb.rpc import ChainMoved, Node
 # Nothing of the step was stored, or storing it again changes nothing.
 _WAITED_OUT = (
     BlockUnreadable,
+    LookAgain,
     TransientError,
     ConnectionLost,
     ConnectionFailed,

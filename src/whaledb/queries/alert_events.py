@@ -78,6 +78,7 @@ _get: One[AlertEvent] = One(
         digest="084aebde86461790",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -87,6 +88,7 @@ _list_mine: Many[AlertEvent] = Many(
         digest="e9f4884312cec649",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -105,6 +107,7 @@ _list_by_user: Many[AlertEvent] = Many(
         digest="d17a09df61578488",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -123,6 +126,7 @@ _list_by_alert: Many[AlertEvent] = Many(
         digest="c1ca0388174c4905",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -144,6 +148,7 @@ _list_by_block: Many[AlertEvent] = Many(
         digest="b68f23e5e5113c20",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -160,6 +165,7 @@ _list_changed: Many[AlertEvent] = Many(
         digest="eb4b3972f603c660",
         columns=_ALERT_EVENT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AlertEvent,
 )
@@ -176,6 +182,7 @@ _count_by_alert: ExactlyOneValue[int] = ExactlyOneValue(
         digest="53778414a36c69a3",
         columns=(("event_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _delete: Affected = Affected(

@@ -56,6 +56,7 @@ _get: One[Block] = One(
         digest="3140cf6770759780",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -65,6 +66,7 @@ _get_canonical: One[Block] = One(
         digest="ce4dfeb4ec0f7d60",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -74,6 +76,7 @@ _get_earliest: One[Block] = One(
         digest="733f9b2755457b37",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -83,6 +86,7 @@ _get_latest: One[Block] = One(
         digest="0b69efd49ecd64f0",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -92,6 +96,7 @@ _list_canonical_range: Many[Block] = Many(
         digest="0d6731c668180651",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -101,6 +106,7 @@ _list_recent: Many[Block] = Many(
         digest="392b01ae9c6f3bbb",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -117,6 +123,7 @@ _list_all: Many[Block] = Many(
         digest="5bfcbbfc80561ac0",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -133,6 +140,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         digest="a5e45b8803801001",
         columns=(("block_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _stream_canonical: Stream[Block] = Stream(
@@ -141,6 +149,7 @@ _stream_canonical: Stream[Block] = Stream(
         digest="6957a52d6a7ae0bf",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -166,6 +175,7 @@ _list_known: Many[Block] = Many(
         digest="e36e3d69a9771c4b",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -175,6 +185,7 @@ _list_displaced: Many[DisplacedBlock] = Many(
         digest="5ba674444e3518a3",
         columns=(("number", "int8"), ("hash", "text"), ("finality", "text")),
         nullable=(),
+        reads_only=True,
     ),
     DisplacedBlock,
 )
@@ -200,6 +211,7 @@ _get_finalised: One[Block] = One(
         digest="06858da43c954352",
         columns=_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Block,
 )
@@ -233,6 +245,7 @@ _list_missing_ranges: Many[MissingBlocks] = Many(
         digest="0d77f21ad27569c0",
         columns=(("first_number", "int8"), ("last_number", "int8"), ("block_count", "int8")),
         nullable=("last_number",),
+        reads_only=True,
     ),
     MissingBlocks,
 )

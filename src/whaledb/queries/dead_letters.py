@@ -60,6 +60,7 @@ _get: One[DeadLetter] = One(
         digest="d912a6964278c266",
         columns=_DEAD_LETTER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DeadLetter,
 )
@@ -69,6 +70,7 @@ _list_recent: Many[DeadLetter] = Many(
         digest="b4c92e3ed75ed71e",
         columns=_DEAD_LETTER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DeadLetter,
 )
@@ -85,6 +87,7 @@ _list_by_source: Many[DeadLetter] = Many(
         digest="07fa08c18f9e04bf",
         columns=_DEAD_LETTER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DeadLetter,
 )
@@ -101,6 +104,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         digest="a7dcc836f032f3d5",
         columns=(("letter_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _count_by_source: Many[DeadLetterSource] = Many(
@@ -109,6 +113,7 @@ _count_by_source: Many[DeadLetterSource] = Many(
         digest="b53d72307d660ff4",
         columns=_DEAD_LETTER_SOURCE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DeadLetterSource,
 )
@@ -118,6 +123,7 @@ _stream_by_source: Stream[DeadLetter] = Stream(
         digest="55680a4b1d9d3a68",
         columns=_DEAD_LETTER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DeadLetter,
 )

@@ -55,6 +55,7 @@ _get: One[HeldClaim] = One(
         digest="eaeab20be4fb4775",
         columns=_HELD_CLAIM_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     HeldClaim,
 )
@@ -64,6 +65,7 @@ _list_all: Many[IngestClaim] = Many(
         digest="92d920d6ca85c4b3",
         columns=_INGEST_CLAIM_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     IngestClaim,
 )

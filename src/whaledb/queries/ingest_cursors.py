@@ -49,6 +49,7 @@ _get: One[IngestCursor] = One(
         digest="a18fd9d2694143db",
         columns=_INGEST_CURSOR_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     IngestCursor,
 )
@@ -58,6 +59,7 @@ _list_all: Many[IngestCursor] = Many(
         digest="0fa64c538e50dc19",
         columns=_INGEST_CURSOR_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     IngestCursor,
 )
@@ -74,6 +76,7 @@ _list_status: Many[StreamStatus] = Many(
         digest="c940aa0c111243f8",
         columns=_STREAM_STATUS_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     StreamStatus,
 )
@@ -82,6 +85,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         "count",
         digest="14c7327b660a6840",
         columns=(("cursor_count", "int8"),),
+        reads_only=True,
     ),
 )
 _move: Value[bool] = Value(

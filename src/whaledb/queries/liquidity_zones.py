@@ -79,6 +79,7 @@ _get: One[LiquidityZone] = One(
         digest="2c0b5da86d07929a",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )
@@ -88,6 +89,7 @@ _get_level: One[LiquidityZone] = One(
         digest="ce1128bbb3f9da77",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )
@@ -97,6 +99,7 @@ _list_in_price_range: Many[LiquidityZone] = Many(
         digest="8b404a7001903e2b",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )
@@ -106,6 +109,7 @@ _list_by_symbol: Many[LiquidityZone] = Many(
         digest="926843a7bc6d8e66",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )
@@ -122,6 +126,7 @@ _list_all: Many[LiquidityZone] = Many(
         digest="c801a188255560a8",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )
@@ -138,6 +143,7 @@ _list_depth_around: Many[DepthAround] = Many(
         digest="827f61a037b4066b",
         columns=_DEPTH_AROUND_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     DepthAround,
 )
@@ -147,6 +153,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         digest="d0a549422454783c",
         columns=(("level_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _stream_by_symbol: Stream[LiquidityZone] = Stream(
@@ -155,6 +162,7 @@ _stream_by_symbol: Stream[LiquidityZone] = Stream(
         digest="57873434e11804a6",
         columns=_LIQUIDITY_ZONE_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LiquidityZone,
 )

@@ -90,6 +90,7 @@ _get: One[MarketData] = One(
         digest="39ea206fdf34baf9",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     MarketData,
 )
@@ -99,6 +100,7 @@ _get_latest: One[MarketData] = One(
         digest="f047a1182488084c",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     MarketData,
 )
@@ -108,6 +110,7 @@ _list_candles: Many[MarketData] = Many(
         digest="6ef4c3ba95d3ba6a",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     MarketData,
 )
@@ -124,6 +127,7 @@ _list_recent: Many[MarketData] = Many(
         digest="a1690d44ff98ccbe",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     MarketData,
 )
@@ -140,6 +144,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         digest="0eaaf2c28fd7910c",
         columns=(("candle_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _stream_candles: Stream[MarketData] = Stream(
@@ -148,6 +153,7 @@ _stream_candles: Stream[MarketData] = Stream(
         digest="2f58f4c910e2b479",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     MarketData,
 )
@@ -165,6 +171,7 @@ _list_gaps: Many[CandleGap] = Many(
         digest="3f3e14b550054c9d",
         columns=_CANDLE_GAP_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     CandleGap,
 )

@@ -59,6 +59,7 @@ _get: One[User] = One(
         digest="2a4e42dbcaebb25b",
         columns=_USER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     User,
     {2: JSONObject},
@@ -69,6 +70,7 @@ _list_all: Many[User] = Many(
         digest="20922cdc280ee1ce",
         columns=_USER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     User,
     {2: JSONObject},
@@ -85,6 +87,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         "count",
         digest="f0e935a06a1128bb",
         columns=(("user_count", "int8"),),
+        reads_only=True,
     ),
 )
 _stream_all: Stream[User] = Stream(
@@ -92,6 +95,7 @@ _stream_all: Stream[User] = Stream(
         "stream_all",
         digest="c374970c57127946",
         columns=_USER_COLUMNS,
+        reads_only=True,
     ),
     User,
     {2: JSONObject},
@@ -134,6 +138,7 @@ _is_account_stand_in: ExactlyOneValue[bool] = ExactlyOneValue(
         "is_account_stand_in",
         digest="7ba9900aaef180c5",
         columns=(("is_stand_in", "bool"),),
+        reads_only=True,
     ),
 )
 _merge_account: Affected = Affected(

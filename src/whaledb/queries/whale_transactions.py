@@ -179,6 +179,7 @@ _get_by_hash: One[WhaleTransaction] = One(
         digest="cc922b6a850e8f49",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -188,6 +189,7 @@ _get: One[WhaleTransaction] = One(
         digest="1eec70de2a96979b",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -197,6 +199,7 @@ _list_inclusions: Many[WhaleTransaction] = Many(
         digest="a13383439c058203",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -206,6 +209,7 @@ _list_recent: Many[WhaleTransaction] = Many(
         digest="37dc80dda526edcf",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -222,6 +226,7 @@ _list_transfers: Many[WhaleTransaction] = Many(
         digest="0be6e4724247c475",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -270,6 +275,7 @@ _list_highest_scored: Many[WhaleTransaction] = Many(
         digest="eb9aec6da88e8dcd",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -279,6 +285,7 @@ _list_by_block: Many[WhaleTransaction] = Many(
         digest="bbd2617168ffd129",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -288,6 +295,7 @@ _list_by_address: Many[AddressTransfer] = Many(
         digest="4b25ad230ca1a7f7",
         columns=_ADDRESS_TRANSFER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AddressTransfer,
 )
@@ -304,6 +312,7 @@ _count_since: ExactlyOneValue[int] = ExactlyOneValue(
         digest="ee4acc19ddf65044",
         columns=(("transfer_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _count_failed_since: ExactlyOneValue[int] = ExactlyOneValue(
@@ -312,6 +321,7 @@ _count_failed_since: ExactlyOneValue[int] = ExactlyOneValue(
         digest="9f1c446c64624c6c",
         columns=(("failed_count", "int8"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 _list_orphaned_blocks: Many[OrphanedBlock] = Many(
@@ -320,6 +330,7 @@ _list_orphaned_blocks: Many[OrphanedBlock] = Many(
         digest="dbc8b89769908770",
         columns=_ORPHANED_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     OrphanedBlock,
 )
@@ -329,6 +340,7 @@ _stream_since: Stream[WhaleTransaction] = Stream(
         digest="4b87ae5dc852e60e",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     WhaleTransaction,
 )
@@ -386,6 +398,7 @@ _list_top_addresses: Many[AddressVolume] = Many(
         digest="ee60c0276064bedc",
         columns=_ADDRESS_VOLUME_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AddressVolume,
 )
@@ -395,6 +408,7 @@ _list_top_addresses_by_hops: Many[AddressHopVolume] = Many(
         digest="76e359bb12f2d519",
         columns=_ADDRESS_HOP_VOLUME_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     AddressHopVolume,
 )
@@ -404,6 +418,7 @@ _list_volume_by_hour: Many[HourlyVolume] = Many(
         digest="fb189be43598d265",
         columns=_HOURLY_VOLUME_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     HourlyVolume,
 )

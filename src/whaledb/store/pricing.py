@@ -1,25 +1,20 @@
 """Prices and scores of stored transfers, written in bounded batches."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeVar, get_args
+from typing import Final, get_args
 
 import msgspec
 
-from typedsql.database import Database
-from typedsql.errors import ConfigurationError, TransientError
+from typedsql.database import Database, Transaction
+from typedsql.errors import ConfigurationError
 from whaledb.queries import market_data, whale_transactions
 from whaledb.rows import MarketDataInterval, PricedBatch
 
 BATCH_ROWS: Final = 1_000
 """Rows that one transaction prices or scores, and so locks."""
-MAX_ATTEMPTS: Final = 5
-"""How often a batch is tried that a deadlock or a serialisation failure ended."""
-RETRY_DELAY_S: Final = 0.1
-"""Before the second attempt; each further one waits as much longer."""
 MAX_SOURCE_CHARACTERS: Final = 100
 """What price_source holds."""
 MAX_REFUSED_SHOWN: Final = 20
@@ -32,8 +27,6 @@ LAST_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 INTERVALS: Final[tuple[str, ...]] = get_args(MarketDataInterval)
 _WITHOUT_LENGTH: Final = "1M"
-
-_T = TypeVar("_T")
 
 
 class PriceUnusable(ConfigurationError):
@@ -153,10 +146,10 @@ async def reprice(
     done = RepriceSummary()
     key = (since, "", "", "")
     while True:
-        batch = await _with_retries(
+        # A batch that another writer, or a lost connection, ended is run again.
+        batch = await db.run_transaction(
             partial(
                 _price_batch,
-                db,
                 price,
                 key,
                 chain_id=chain_id,
@@ -205,8 +198,8 @@ async def score_missing(
     Each batch commits by itself.
     """
     scored = 0
-    while written := await _with_retries(
-        partial(whale_transactions.score_missing, db, max_rows=batch_rows)
+    while written := await db.run_transaction(
+        partial(whale_transactions.score_missing, max_rows=batch_rows)
     ):
         scored += written
         if on_progress is not None:
@@ -218,9 +211,9 @@ _Key = tuple[datetime, str, str, str]
 
 
 async def _price_batch(
-    db: Database,
     price: Chart | GivenPrice,
     key: _Key,
+    tx: Transaction,
     *,
     chain_id: int,
     until: datetime,
@@ -230,7 +223,7 @@ async def _price_batch(
     after_timestamp, after_hash, after_block_hash, after_trace_path = key
     if isinstance(price, Chart):
         return await whale_transactions.reprice_from_market(
-            db,
+            tx,
             chain_id=chain_id,
             exchange=price.exchange,
             symbol=price.symbol,
@@ -244,7 +237,7 @@ async def _price_batch(
             max_rows=max_rows,
         )
     return await whale_transactions.reprice_at(
-        db,
+        tx,
         chain_id=chain_id,
         price_usd=price.price_usd,
         price_source=price.source,
@@ -289,13 +282,3 @@ def _check_source(source: str) -> None:
             f"the source of a price has to be 1 to {MAX_SOURCE_CHARACTERS} characters,"
             f" and it is {len(source)}"
         )
-
-
-async def _with_retries(batch: Callable[[], Awaitable[_T]]) -> _T:
-    """Runs a batch once more where the server ended it without storing anything."""
-    for attempt in range(1, MAX_ATTEMPTS):
-        try:
-            return await batch()
-        except TransientError:
-            await asyncio.sleep(attempt * RETRY_DELAY_S)
-    return await batch()

@@ -109,6 +109,7 @@ def _binding(analysed: Analysed, module: Module, shapes: dict[str, str], project
         f'        digest="{analysed.statement.digest}",\n'
         f"        columns={_columns(analysed, shapes)},\n"
         f"{_nullable(analysed)}"
+        f"{_reads_only(analysed)}"
         "    ),\n"
     )
     short = module.use(generic)
@@ -137,6 +138,10 @@ def _nullable(analysed: Analysed) -> str:
         + "".join(f"            {item},\n" for item in names)
         + "        ),\n"
     )
+
+
+def _reads_only(analysed: Analysed) -> str:
+    return "        reads_only=True,\n" if analysed.reads_only else ""
 
 
 def _choices(analysed: Analysed, variants: VariantSet, module: Module, project: Project) -> str:

@@ -48,6 +48,7 @@ _search: Many[Book] = Many(
         digest="e45a6da0521cac37",
         columns=_BOOK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Book,
 )
@@ -89,6 +90,7 @@ _count: ExactlyOneValue[int] = ExactlyOneValue(
         "count",
         digest="36ebcf3e62ffd260",
         columns=(("copies", "int8"),),
+        reads_only=True,
     ),
 )
 _get_with_loan: One[BookWithLoan] = One(
@@ -97,6 +99,7 @@ _get_with_loan: One[BookWithLoan] = One(
         digest="fb7de072b3305536",
         columns=_BOOK_WITH_LOAN_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     BookWithLoan,
     {2: Nested(BookWithLoanLoan, 3, {1: Ranges()}, present=0)},
@@ -106,6 +109,7 @@ _stream_all: Stream[Book] = Stream(
         "stream_all",
         digest="7172bceeec784bcd",
         columns=_BOOK_COLUMNS,
+        reads_only=True,
     ),
     Book,
 )

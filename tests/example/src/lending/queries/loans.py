@@ -39,6 +39,7 @@ _list_by_member: Many[LoanByMember] = Many(
         digest="cb7acb695623cef4",
         columns=_LOAN_BY_MEMBER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     LoanByMember,
     {2: History},
@@ -57,6 +58,7 @@ _sum_fines: ExactlyOneValue[Decimal] = ExactlyOneValue(
         digest="e0bd3710363a6b0b",
         columns=(("fines_eur", "numeric"),),
         nullable=(),
+        reads_only=True,
     ),
 )
 
