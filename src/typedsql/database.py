@@ -1,13 +1,14 @@
 """A pool of connections that runs named statements, and transactions on it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, Unpack
 
 import asyncpg
 
 from typedsql import codecs
+from typedsql.batching import DRAIN_TIMEOUT_S, Batching
 from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
     ACQUIRE_TIMEOUT_S,
@@ -22,7 +23,7 @@ from typedsql.connect_options import (
 from typedsql.embedded import reachable
 from typedsql.errors import CodeError, TimeoutExpired
 from typedsql.project import Project
-from typedsql.query import Executor, as_fetched
+from typedsql.query import Batched, Executor, as_fetched
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement
 from typedsql.transaction import Isolation, Session, Transaction, Verified
@@ -54,6 +55,7 @@ class Database(Executor):
         self._touched = touched
         self._acquire_timeout_s = acquire_timeout_s
         self._verified: Verified = {}
+        self._batching = Batching(self, self._verified)
         self.target = target
         """Where this pool is connected."""
         self.project = project
@@ -81,6 +83,7 @@ class Database(Executor):
                     await check_migrations(connection, project, options.get("migrations", "exact"))
                 yield database
             finally:
+                await database._batching.close(DRAIN_TIMEOUT_S)
                 await _close_pool(pool)
 
     @asynccontextmanager
@@ -221,6 +224,19 @@ class Database(Executor):
                     await batches.aclose()
         finally:
             await self._release(connection)
+
+    def run_batched(
+        self, batched: Batched[R], arguments: tuple[object, ...]
+    ) -> Coroutine[Any, Any, R]:
+        return self._batching.run(batched, arguments)
+
+    async def drain(self) -> None:
+        """Return once each call of a statement with @batch that was made has its result.
+
+        For a worker that stops: what it wrote is committed then, or its callers have the
+        error. The end of ``async with`` drains as well, for at most 10 s.
+        """
+        await self._batching.drain()
 
     def _session(self, connection: Any) -> Session:
         return Session(connection, self._verified, self.project)
