@@ -101,9 +101,11 @@ class Database(Executor):
     async def _close(self) -> None:
         try:
             await self._batching.close(DRAIN_TIMEOUT_S)
-            await self._bulk.close(CLOSE_TIMEOUT_S)
         finally:
-            await self._pool.close(CLOSE_TIMEOUT_S)
+            try:
+                await self._bulk.close(CLOSE_TIMEOUT_S)
+            finally:
+                await self._pool.close(CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any, None]:
