@@ -1,17 +1,22 @@
 """Concurrent calls of one statement as one statement: reads by key, writes of single rows.
 
-Nothing waits for company. A call runs by itself at once while no other of its statement is
-under way; those that come meanwhile go together when it ends. Each caller gets its own row,
-error and commit: where a batch is refused it is split until what refused it stands alone.
+Nothing waits for company. A call runs by itself at once while few others of its statement are
+under way; those that come beside these go together, as soon as the event loop turns to them.
+Each caller gets its own row, error and commit: where a batch is refused it is split until what
+refused it stands alone.
 """
 
 import asyncio
 import copy
 import itertools
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar, cast
+from uuid import UUID
 
 import asyncpg
 
@@ -22,9 +27,12 @@ from typedsql.statements import Statement
 
 R = TypeVar("R")
 
+ALONE_AT_ONCE: Final = 8
+"""Calls that run by themselves at once, if there are as many connections: a statement over
+arrays costs the server more than a few plain ones, which run on several processors."""
 LANES: Final = 2
-"""Statements that may be under way at once for one named statement: one at the server while
-the rows of the other are read."""
+"""Batches that may be under way at once for one named statement: one at the server while the
+rows of the other are read."""
 BATCH_MAX_ROWS: Final = 512
 """Calls that go as one statement."""
 BATCH_MAX_BYTES: Final = 4 * 1024 * 1024
@@ -43,6 +51,7 @@ DRAIN_TIMEOUT_S: Final = 10.0
 """How long the end of a database waits for the calls that are under way."""
 
 _VALUE_BYTES: Final = 16
+_SHORT: Final = frozenset({type(None), bool, int, float, Decimal, datetime, date, UUID})
 # Of what a row is refused for by itself, beside data: an upsert that meets one row twice, a
 # policy, and what is too long for an index.
 _OF_ONE_ROW: Final = ("21000", "42501", "54000")
@@ -59,8 +68,8 @@ class _Call:
         self.arguments = arguments
         self.key = key
         self.future = future
-        self.since_s = future.get_loop().time()
-        self.size_bytes = _size_of(arguments)
+        self.since_s = time.monotonic()
+        self.size_bytes = _size_of_all(arguments)
 
     def give(self, result: Any) -> None:
         if not self.future.done():
@@ -78,16 +87,21 @@ class _Call:
 class Batching:
     """What is under way of the batched statements of one database."""
 
-    def __init__(self, db: Executor, verified: Mapping[Statement, Guards]) -> None:
+    def __init__(
+        self, db: Executor, verified: Mapping[Statement, Guards], *, connections: int
+    ) -> None:
         self._db = db
         self._verified = verified
+        self._alone_at_once = max(1, min(ALONE_AT_ONCE, connections))
         self._coalescers: dict[Batched[Any], Coalescer[Any]] = {}
 
     def run(self, batched: Batched[R], arguments: tuple[object, ...]) -> Coroutine[Any, Any, R]:
         """One call: by itself, or with the others that are made meanwhile."""
         coalescer = self._coalescers.get(batched)
         if coalescer is None:
-            coalescer = self._coalescers[batched] = Coalescer(self._db, self._verified, batched)
+            coalescer = self._coalescers[batched] = Coalescer(
+                self._db, self._verified, batched, self._alone_at_once
+            )
         return coalescer.call(arguments)
 
     async def drain(self) -> None:
@@ -104,20 +118,27 @@ class Batching:
             async with asyncio.timeout(timeout_s):
                 await self.drain()
         except TimeoutError:
-            for coalescer in self._coalescers.values():
-                coalescer.refuse_unsent(f"not sent within {timeout_s:g} s of the database's end")
+            pass
+        for coalescer in self._coalescers.values():
+            coalescer.end(f"not sent within {timeout_s:g} s of the database's end")
 
 
 class Coalescer(Generic[R]):
     """The calls of one statement on one database."""
 
     def __init__(
-        self, db: Executor, verified: Mapping[Statement, Guards], batched: Batched[R]
+        self,
+        db: Executor,
+        verified: Mapping[Statement, Guards],
+        batched: Batched[R],
+        alone_at_once: int,
     ) -> None:
         self._db = db
         self._verified = verified
         self._batched = batched
+        self._alone_at_once = alone_at_once
         self._lanes = 0
+        self._sent = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # In the order of arrival. A dict, since a caller that is cancelled leaves from anywhere.
         self._waiting: dict[_Call, None] = {}
@@ -129,28 +150,28 @@ class Coalescer(Generic[R]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way; then nothing waits either."""
-        return not self._lanes
+        """Whether nothing is under way or waits."""
+        return not (self._sent or self._lanes or self._waiting or self._line)
 
     async def call(self, arguments: tuple[object, ...]) -> R:
         """The result of one call, as if it had been the only one."""
-        if self._lanes:
-            return await self._queued(arguments)
         key = self._key_of(arguments)
-        self._lanes = 1
-        self._sent_keys.add(key)
+        if self._waiting or self._sent >= self._alone_at_once or key in self._sent_keys:
+            return await self._queued(arguments, key)
+        self._send_off(key)
         try:
             return await self._batched.runner.run(self._db, *arguments)
         finally:
+            self._sent -= 1
             self._sent_keys.discard(key)
-            self._leave()
+            self._go_on()
 
-    async def _queued(self, arguments: tuple[object, ...]) -> R:
+    async def _queued(self, arguments: tuple[object, ...], key: object) -> R:
         single = self._batched.single
         # None would be an element like any other; what else is refused here need not be split.
         fit_arguments(self._verified.get(single, ()), arguments, single)
         loop = asyncio.get_running_loop()
-        call = _Call(arguments, self._key_of(arguments), loop.create_future())
+        call = _Call(arguments, key, loop.create_future())
         if self._line or self._is_full():
             self._line.append(call)
         else:
@@ -173,8 +194,11 @@ class Coalescer(Generic[R]):
             self._drainers.append(waiter)
             await waiter
 
-    def refuse_unsent(self, told: str) -> None:
+    def end(self, told: str) -> None:
         """Have every call fail that still waits, with nothing sent of it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for call in (*self._waiting, *self._line):
             call.refuse(self._expired(told))
         self._waiting.clear()
@@ -192,6 +216,11 @@ class Coalescer(Generic[R]):
             # No key column takes such a value, so the call will be refused.
             return object()
         return key
+
+    def _send_off(self, key: object) -> None:
+        self._sent += 1
+        if key is not None:
+            self._sent_keys.add(key)
 
     def _is_full(self) -> bool:
         return len(self._waiting) >= QUEUE_MAX_ROWS or self._waiting_bytes >= QUEUE_MAX_BYTES
@@ -213,17 +242,15 @@ class Coalescer(Generic[R]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _leave(self) -> None:
-        self._lanes -= 1
-        if self._lanes:
-            return
-        if self._waiting:
+    def _go_on(self) -> None:
+        """After a call or a lane has ended: what waited for it can be sent."""
+        if self._waiting and self._lanes < LANES:
             self._start()
-            return
-        for waiter in self._drainers:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._drainers.clear()
+        elif self.is_idle:
+            for waiter in self._drainers:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._drainers.clear()
 
     async def _lane(self) -> None:
         try:
@@ -231,31 +258,38 @@ class Coalescer(Generic[R]):
                 try:
                     await self._settle(calls)
                 finally:
-                    self._sent_keys.difference_update([call.key for call in calls])
+                    self._sent -= len(calls)
+                    self._sent_keys.difference_update(call.key for call in calls)
                 # Who was answered is to make the next call before the next batch is cut.
                 await asyncio.sleep(0)
         finally:
-            self._leave()
+            self._lanes -= 1
+            # What waits for the key of a call that is under way goes on when that has ended.
+            if not self._sent:
+                self._go_on()
 
     def _cut(self) -> list[_Call]:
-        """The calls to send next, in order; of those with one key the first."""
+        """The calls to send next, in order; of those with one key the first.
+
+        No more than this lane's share: where one took them all, the server would wait while
+        their rows are read, and then the callers for the server.
+        """
         taken: list[_Call] = []
         passed: list[_Call] = []
-        keyed = self._batched.key is not None
         size_bytes = 0
+        share = min(BATCH_MAX_ROWS, -(-(len(self._waiting) + self._sent) // LANES))
         for call in self._waiting:
             if call.future.done():
                 passed.append(call)
                 continue
-            if keyed and call.key in self._sent_keys:
+            if call.key in self._sent_keys:
                 continue
             size_bytes += call.size_bytes
             if taken and size_bytes > BATCH_MAX_BYTES:
                 break
             taken.append(call)
-            if keyed:
-                self._sent_keys.add(call.key)
-            if len(taken) == BATCH_MAX_ROWS:
+            self._send_off(call.key)
+            if len(taken) >= share:
                 break
         for call in itertools.chain(taken, passed):
             self._forget(call)
@@ -324,13 +358,14 @@ class Coalescer(Generic[R]):
     def _expire(self) -> None:
         """Refuse the calls that have waited too long, and look again when the next one has."""
         self._timer = None
-        loop = asyncio.get_running_loop()
-        latest_s = loop.time() - QUEUE_MAX_AGE_S
+        now_s = time.monotonic()
         for call in [*self._waiting, *self._line]:
             if call.future.done():
                 continue
-            if call.since_s > latest_s:
-                self._timer = loop.call_at(call.since_s + QUEUE_MAX_AGE_S, self._expire)
+            left_s = call.since_s + QUEUE_MAX_AGE_S - now_s
+            if left_s > 0:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(left_s, self._expire)
                 return
             call.refuse(self._expired(f"not sent within {QUEUE_MAX_AGE_S:g} s"))
             self._forget(call)
@@ -356,6 +391,17 @@ def _own(failure: BaseException) -> BaseException:
     own = copy.copy(failure)
     own.__cause__ = failure.__cause__
     return own
+
+
+def _size_of_all(arguments: Sequence[object]) -> int:
+    size_bytes = _VALUE_BYTES * len(arguments)
+    for value in arguments:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            size_bytes += len(cast("str | bytes", value))
+        elif kind not in _SHORT:
+            size_bytes += _size_of(value)
+    return size_bytes
 
 
 def _size_of(value: object) -> int:

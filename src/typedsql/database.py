@@ -64,7 +64,8 @@ class Database(Executor):
             lambda connection: Session(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
-        self._batching = Batching(self, self._verified)
+        connections = self._pool.limits.max_size
+        self._batching = Batching(self, self._verified, connections=connections)
 
     @classmethod
     @asynccontextmanager
