@@ -337,7 +337,8 @@ class Coalescer(Generic[R]):
         read = self._batched.read
         for record in records:
             # The position is the statement's own, and counts from 1.
-            _give(calls[record[0] - 1], read, record[1:])
+            position: int = record[0]
+            _give(calls[position - 1], read, record[1:])
         for call in calls:
             if not call.future.done():
                 _give(call, read, None)
