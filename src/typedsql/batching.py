@@ -12,11 +12,8 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar, cast
-from uuid import UUID
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 
@@ -24,6 +21,7 @@ from typedsql.arguments import Guards, fit_arguments
 from typedsql.errors import ConnectionLost, DataError, Error, TimeoutExpired, TransientError
 from typedsql.query import Batched, Executor, as_fetched
 from typedsql.statements import Statement
+from typedsql.waiting_call import WaitingCall
 
 R = TypeVar("R")
 
@@ -50,38 +48,9 @@ RETRY_PAUSE_S: Final = 0.02
 DRAIN_TIMEOUT_S: Final = 10.0
 """How long the end of a database waits for the calls that are under way."""
 
-_VALUE_BYTES: Final = 16
-_SHORT: Final = frozenset({type(None), bool, int, float, Decimal, datetime, date, UUID})
 # Of what a row is refused for by itself, beside data: an upsert that meets one row twice, a
 # policy, and what is too long for an index.
 _OF_ONE_ROW: Final = ("21000", "42501", "54000")
-
-
-class _Call:
-    """One caller's arguments and what it waits for."""
-
-    __slots__ = ("arguments", "future", "key", "since_s", "size_bytes")
-
-    def __init__(
-        self, arguments: tuple[object, ...], key: object, future: "asyncio.Future[Any]"
-    ) -> None:
-        self.arguments = arguments
-        self.key = key
-        self.future = future
-        self.since_s = time.monotonic()
-        self.size_bytes = _size_of_all(arguments)
-
-    def give(self, result: Any) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
-
-    def refuse(self, failure: BaseException) -> None:
-        if self.future.done():
-            return
-        if isinstance(failure, Exception):
-            self.future.set_exception(failure)
-        else:
-            self.future.cancel()
 
 
 class Batching:
@@ -141,9 +110,9 @@ class Coalescer(Generic[R]):
         self._sent = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # In the order of arrival. A dict, since a caller that is cancelled leaves from anywhere.
-        self._waiting: dict[_Call, None] = {}
+        self._waiting: dict[WaitingCall, None] = {}
         self._waiting_bytes = 0
-        self._line: deque[_Call] = deque()
+        self._line: deque[WaitingCall] = deque()
         self._sent_keys: set[object] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._drainers: list[asyncio.Future[None]] = []
@@ -155,9 +124,15 @@ class Coalescer(Generic[R]):
 
     async def call(self, arguments: tuple[object, ...]) -> R:
         """The result of one call, as if it had been the only one."""
-        key = self._key_of(arguments)
+        key = None if self._batched.key is None else self._key_of(arguments)
         if self._waiting or self._sent >= self._alone_at_once or key in self._sent_keys:
-            return await self._queued(arguments, key)
+            waiting = self._enqueue(arguments, key)
+            try:
+                result: R = await waiting.future
+            except asyncio.CancelledError:
+                self._forget(waiting)
+                raise
+            return result
         self._send_off(key)
         try:
             return await self._batched.runner.run(self._db, *arguments)
@@ -166,12 +141,12 @@ class Coalescer(Generic[R]):
             self._sent_keys.discard(key)
             self._go_on()
 
-    async def _queued(self, arguments: tuple[object, ...], key: object) -> R:
+    def _enqueue(self, arguments: tuple[object, ...], key: object) -> WaitingCall:
         single = self._batched.single
         # None would be an element like any other; what else is refused here need not be split.
         fit_arguments(self._verified.get(single, ()), arguments, single)
         loop = asyncio.get_running_loop()
-        call = _Call(arguments, key, loop.create_future())
+        call = WaitingCall(arguments, key, loop.create_future())
         if self._line or self._is_full():
             self._line.append(call)
         else:
@@ -180,12 +155,7 @@ class Coalescer(Generic[R]):
             self._start()
         if self._timer is None:
             self._timer = loop.call_later(QUEUE_MAX_AGE_S, self._expire)
-        try:
-            result: R = await call.future
-        except asyncio.CancelledError:
-            self._forget(call)
-            raise
-        return result
+        return call
 
     async def drained(self) -> None:
         """Return once nothing is under way."""
@@ -207,9 +177,7 @@ class Coalescer(Generic[R]):
 
     def _key_of(self, arguments: tuple[object, ...]) -> object:
         """What tells calls apart that may not be under way together."""
-        if self._batched.key is None:
-            return None
-        key = self._batched.key(arguments)
+        key = self._batched.key(arguments) if self._batched.key else None
         try:
             hash(key)
         except TypeError:
@@ -225,11 +193,11 @@ class Coalescer(Generic[R]):
     def _is_full(self) -> bool:
         return len(self._waiting) >= QUEUE_MAX_ROWS or self._waiting_bytes >= QUEUE_MAX_BYTES
 
-    def _wait(self, call: _Call) -> None:
+    def _wait(self, call: WaitingCall) -> None:
         self._waiting[call] = None
         self._waiting_bytes += call.size_bytes
 
-    def _forget(self, call: _Call) -> None:
+    def _forget(self, call: WaitingCall) -> None:
         if call in self._waiting:
             del self._waiting[call]
             self._waiting_bytes -= call.size_bytes
@@ -268,29 +236,34 @@ class Coalescer(Generic[R]):
             if not self._sent:
                 self._go_on()
 
-    def _cut(self) -> list[_Call]:
+    def _cut(self) -> list[WaitingCall]:
         """The calls to send next, in order; of those with one key the first.
 
         No more than this lane's share: where one took them all, the server would wait while
         their rows are read, and then the callers for the server.
         """
-        taken: list[_Call] = []
-        passed: list[_Call] = []
+        taken: list[WaitingCall] = []
+        passed: list[WaitingCall] = []
         size_bytes = 0
-        share = min(BATCH_MAX_ROWS, -(-(len(self._waiting) + self._sent) // LANES))
-        for call in self._waiting:
+        waiting, sent_keys = self._waiting, self._sent_keys
+        share = min(BATCH_MAX_ROWS, -(-(len(waiting) + self._sent) // LANES))
+        for call in waiting:
+            key = call.key
             if call.future.done():
                 passed.append(call)
                 continue
-            if call.key in self._sent_keys:
-                continue
+            if key is not None:
+                if key in sent_keys:
+                    continue
+                sent_keys.add(key)
             size_bytes += call.size_bytes
             if taken and size_bytes > BATCH_MAX_BYTES:
+                sent_keys.discard(key)
                 break
             taken.append(call)
-            self._send_off(call.key)
             if len(taken) >= share:
                 break
+        self._sent += len(taken)
         for call in itertools.chain(taken, passed):
             self._forget(call)
         while self._line and not self._is_full():
@@ -299,7 +272,7 @@ class Coalescer(Generic[R]):
                 self._wait(following)
         return taken
 
-    async def _settle(self, calls: Sequence[_Call]) -> None:
+    async def _settle(self, calls: Sequence[WaitingCall]) -> None:
         """Have each of these calls answered, whatever happens."""
         try:
             await self._send(calls)
@@ -309,7 +282,7 @@ class Coalescer(Generic[R]):
             if not isinstance(failure, Exception):
                 raise
 
-    async def _send(self, calls: Sequence[_Call]) -> None:
+    async def _send(self, calls: Sequence[WaitingCall]) -> None:
         if len(calls) == 1:
             result = await self._batched.runner.run(self._db, *calls[0].arguments)
             calls[0].give(result)
@@ -333,15 +306,28 @@ class Coalescer(Generic[R]):
                 self._answer(calls, records)
                 return
 
-    def _answer(self, calls: Sequence[_Call], records: Sequence[asyncpg.Record]) -> None:
+    def _answer(self, calls: Sequence[WaitingCall], records: Sequence[asyncpg.Record]) -> None:
         read = self._batched.read
         for record in records:
             # The position is the statement's own, and counts from 1.
             position: int = record[0]
-            _give(calls[position - 1], read, record[1:])
-        for call in calls:
-            if not call.future.done():
-                _give(call, read, None)
+            future = calls[position - 1].future
+            if not future.done():
+                try:
+                    future.set_result(read(record[1:]))
+                except Exception as failure:
+                    future.set_exception(failure)
+        if len(records) < len(calls):
+            for call in calls:
+                if not call.future.done():
+                    self._answer_none(call)
+
+    def _answer_none(self, call: WaitingCall) -> None:
+        """Have a call answered for which no row came back."""
+        try:
+            call.give(self._batched.read(None))
+        except Exception as failure:
+            call.refuse(failure)
 
     def _is_of_one_call(self, failure: Error) -> bool:
         """Whether the others may succeed without the call that this is about."""
@@ -376,15 +362,6 @@ class Coalescer(Generic[R]):
         return TimeoutExpired(f"{name}: {told}, and nothing was stored", query=name)
 
 
-def _give(call: _Call, read: Callable[[Any], Any], record: Any) -> None:
-    try:
-        result = read(record)
-    except Exception as failure:
-        call.refuse(failure)
-    else:
-        call.give(result)
-
-
 def _own(failure: BaseException) -> BaseException:
     """The failure for one of several callers: each adds its own traceback to it."""
     if not isinstance(failure, Error):
@@ -392,26 +369,3 @@ def _own(failure: BaseException) -> BaseException:
     own = copy.copy(failure)
     own.__cause__ = failure.__cause__
     return own
-
-
-def _size_of_all(arguments: Sequence[object]) -> int:
-    size_bytes = _VALUE_BYTES * len(arguments)
-    for value in arguments:
-        kind = type(value)
-        if kind is str or kind is bytes:
-            size_bytes += len(cast("str | bytes", value))
-        elif kind not in _SHORT:
-            size_bytes += _size_of(value)
-    return size_bytes
-
-
-def _size_of(value: object) -> int:
-    """About how many bytes a value takes on the wire."""
-    if isinstance(value, str | bytes):
-        return _VALUE_BYTES + len(value)
-    if isinstance(value, tuple | list):
-        return sum(map(_size_of, cast("Sequence[object]", value)))
-    if isinstance(value, dict):
-        document = cast("Mapping[object, object]", value)
-        return sum(_size_of(item) for pair in document.items() for item in pair)
-    return _VALUE_BYTES
