@@ -133,13 +133,18 @@ class Coalescer(Generic[R]):
                 self._forget(waiting)
                 raise
             return result
-        self._send_off(key)
+        # Each caller passes here that has no company, so what can be spared is.
+        self._sent += 1
+        if key is not None:
+            self._sent_keys.add(key)
         try:
             return await self._batched.runner.run(self._db, *arguments)
         finally:
             self._sent -= 1
-            self._sent_keys.discard(key)
-            self._go_on()
+            if key is not None:
+                self._sent_keys.discard(key)
+            if self._waiting or self._drainers:
+                self._go_on()
 
     def _enqueue(self, arguments: tuple[object, ...], key: object) -> WaitingCall:
         single = self._batched.single
@@ -184,11 +189,6 @@ class Coalescer(Generic[R]):
             # No key column takes such a value, so the call will be refused.
             return object()
         return key
-
-    def _send_off(self, key: object) -> None:
-        self._sent += 1
-        if key is not None:
-            self._sent_keys.add(key)
 
     def _is_full(self) -> bool:
         return len(self._waiting) >= QUEUE_MAX_ROWS or self._waiting_bytes >= QUEUE_MAX_BYTES
