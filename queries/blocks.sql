@@ -154,6 +154,7 @@ RETURNING
     (t.xmax = 0) AS inserted;
 
 -- name: get(chain_id, hash)^
+-- @batch
 -- One block by its hash, canonical or orphaned.
 -- Index: blocks_pkey.
 SELECT

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, Unpack
@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Unpack
 import asyncpg
 
 from typedsql import codecs
+from typedsql.batching import DRAIN_TIMEOUT_S, Batching
 from typedsql.bulk_session import BulkSession
 from typedsql.connect_failure import connection_failed, may_pass
 from typedsql.connect_options import (
@@ -29,7 +30,7 @@ from typedsql.errors import Error, TimeoutExpired
 from typedsql.pool import Pool, Pooled
 from typedsql.pool_statistics import DatabaseStatistics
 from typedsql.project import Project
-from typedsql.query import Executor, as_fetched
+from typedsql.query import Batched, Executor, as_fetched
 from typedsql.rerun import TransactionRun
 from typedsql.retry import MAX_TRANSACTION_ATTEMPTS, StatementRetries, until_it_passes
 from typedsql.settings import ConnectionTarget
@@ -71,6 +72,8 @@ class Database(Executor):
             lambda connection: BulkSession(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
+        connections = self._pool.limits.max_size
+        self._batching = Batching(self, self._verified, connections=connections)
 
     @classmethod
     @asynccontextmanager
@@ -105,7 +108,12 @@ class Database(Executor):
             raise error from failure
 
     async def _close(self) -> None:
-        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
+        try:
+            await self._batching.close(DRAIN_TIMEOUT_S)
+        finally:
+            await asyncio.gather(
+                self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S)
+            )
 
     @asynccontextmanager
     async def connection(self, *, wait_for_server: bool = True) -> AsyncGenerator[Any, None]:
@@ -361,6 +369,19 @@ class Database(Executor):
             else:
                 pool.give_back(pooled)
                 return result
+
+    def run_batched(
+        self, batched: Batched[R], arguments: tuple[object, ...]
+    ) -> Coroutine[Any, Any, R]:
+        return self._batching.run(batched, arguments)
+
+    async def drain(self) -> None:
+        """Return once each call of a statement with @batch that was made has its result.
+
+        For a worker that stops: what it wrote is committed then, or its callers have the
+        error. The end of ``async with`` drains as well, for at most 10 s.
+        """
+        await self._batching.drain()
 
     def statistics(self) -> DatabaseStatistics:
         """What the pools have counted since they were opened, and how full they are."""

@@ -56,7 +56,7 @@ def typedsql(
 
 def test_nothing_wrong(project: Path) -> None:
     done = typedsql("check", folder=project)
-    assert (done.code, done.out, done.err) == (0, "12 statements, nothing wrong\n", "")
+    assert (done.code, done.out, done.err) == (0, "13 statements, nothing wrong\n", "")
     done = typedsql("check", "--full", "--json", folder=project)
     assert (done.code, done.json(), done.err) == (0, {"findings": []}, "")
 

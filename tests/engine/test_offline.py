@@ -52,7 +52,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_where_nothing_changed_no_server_is_asked(project: Path, no_server: None) -> None:
     outcome = await generate(project, check=True)
     assert (outcome.lines, outcome.asked) == ((), False)
-    assert await find(project) == ((), 12)
+    assert await find(project) == ((), 13)
     # The control: with a server asked, this test would have noticed.
     with pytest.raises(Asked):
         await generate(project, check=True, full=True)

@@ -140,6 +140,37 @@ async def lend(db: Database, book: Book, member: Member) -> None:
     assert (fines, type(fines)) == (Decimal(0), Decimal)
 
 
+async def at_once(db: Database, made: list[Book], member: Member) -> None:
+    """Calls that become one statement give what each gives alone."""
+    lent = [
+        await loans.insert(
+            db, book_id=book.id, member_id=member.id, state="requested", period=Range(JUNE)
+        )
+        for book in made
+    ]
+    moved = await asyncio.gather(
+        *(loans.update_state(db, id=loan.id, state="lent") for loan in lent),
+        loans.update_state(db, id=-1, state="lent"),
+    )
+    assert moved == [1, 1, 1, 1, 0]
+    found = await asyncio.gather(
+        *(members.get(db, id=number) for number in (member.id, -1, member.id, member.id))
+    )
+    assert found == [member, None, member, member]
+    second = await loans.insert(
+        db, book_id=made[2].id, member_id=member.id, state="requested", period=Range(JUNE)
+    )
+    back = [loans.update_state(db, id=loan.id, state="returned") for loan in lent[:2]]
+    results = await asyncio.gather(
+        *back, loans.update_state(db, id=second.id, state="lent"), return_exceptions=True
+    )
+    assert results[:2] == [1, 1]
+    # The other copy is out already, and that is told to whoever lent it alone.
+    assert isinstance(results[2], DataError)
+    updated = await loans.update_states(db, id=[-1, lent[3].id], state=["lent", "returned"])
+    assert [(row.ordinal, row.affected) for row in updated] == [(2, 1)]
+
+
 async def stream(db: Database, made: list[Book]) -> None:
     assert [book async for book in books.stream_all(db)] == made
     async with aclosing(books.stream_all(db)) as stream:
@@ -175,6 +206,7 @@ async def main() -> None:
         await lend(db, made[0], ann)
         assert await loans.list_by_member(db, member_id=bob.id, max_rows=10) == []
         await stream(db, made)
+        await at_once(db, made, bob)
         await wait_in_vain(db, other, ann)
     print("everything came back as it should")
 

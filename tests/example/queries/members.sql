@@ -13,6 +13,7 @@ RETURNING
     m.preferences;
 
 -- name: get(id)^
+-- @batch
 -- One member. Index: members_pkey.
 SELECT
     m.id,

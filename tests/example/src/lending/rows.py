@@ -93,3 +93,10 @@ class LoanByMember(Struct, frozen=True, gc=False):
     title: str
     history: History
     states: list[LoanState]
+
+
+class UpdatedLoan(Struct, frozen=True, gc=False):
+    """A row of its own (UpdatedLoan)."""
+
+    ordinal: int
+    affected: int

@@ -11,7 +11,7 @@ from lending.documents import Preferences
 from lending.project import PROJECT
 from lending.rows import Member, PostalAddress
 from typedsql.decoding import Members
-from typedsql.query import ExactlyOne, Executor, Many, One
+from typedsql.query import Batched, ExactlyOne, Executor, Many, One
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 
@@ -19,6 +19,14 @@ _STATEMENTS = QueryFile(PROJECT, "members")
 _VARIANTS = QueryFile(PROJECT, "members", variants=True)
 
 _MEMBER_COLUMNS = (
+    ("id", "int8"),
+    ("name", "text"),
+    ("home", "postal_address"),
+    ("joined", "date"),
+    ("preferences", "jsonb"),
+)
+_BATCHED_MEMBER_COLUMNS = (
+    ("ordinal", "int8"),
     ("id", "int8"),
     ("name", "text"),
     ("home", "postal_address"),
@@ -39,7 +47,7 @@ _insert: ExactlyOne[Member] = ExactlyOne(
 _get: One[Member] = One(
     _STATEMENTS.bind(
         "get",
-        digest="3bede37f26f96d95",
+        digest="934f03f72110de18",
         columns=_MEMBER_COLUMNS,
         nullable=(),
         reads_only=True,
@@ -65,6 +73,15 @@ _list_page_variants: Variants[Coroutine[Any, Any, list[Member]]] = Variants(
         ((False,), None): ("list_page__plain", "c41a445d5cb67b52"),
     },
 )
+_get_batched: Batched[Member | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="6aba8a402147dd26",
+        columns=_BATCHED_MEMBER_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def insert(
@@ -84,8 +101,12 @@ async def get(
     *,
     id: int,
 ) -> Member | None:
-    """One member. Index: members_pkey."""
-    return await _get.run(db, id)
+    """One member. Index: members_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
+    """
+    return await _get_batched.run(db, id)
 
 
 async def list_page(
