@@ -285,6 +285,7 @@ _get_batched: Batched[Alert | None] = Batched(
         digest="24315d4cac30c7df",
         columns=_BATCHED_ALERT_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 

@@ -282,6 +282,7 @@ _get_batched: Batched[Block | None] = Batched(
         digest="a87d441bc5d6da2a",
         columns=_BATCHED_BLOCK_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 

@@ -226,6 +226,7 @@ _get_batched: Batched[MarketData | None] = Batched(
         digest="5e3b966a692cab32",
         columns=_BATCHED_MARKET_DATA_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 

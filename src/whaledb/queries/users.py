@@ -165,6 +165,7 @@ _get_batched: Batched[User | None] = Batched(
         digest="2e39ae2a6e4d7836",
         columns=_BATCHED_USER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 

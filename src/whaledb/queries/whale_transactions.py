@@ -519,6 +519,7 @@ _get_by_hash_batched: Batched[WhaleTransaction | None] = Batched(
         digest="ded64fd1e6605a0b",
         columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 _get_batched: Batched[WhaleTransaction | None] = Batched(
@@ -528,6 +529,7 @@ _get_batched: Batched[WhaleTransaction | None] = Batched(
         digest="317f51ac8a278efc",
         columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 

@@ -207,6 +207,7 @@ def _batched(
         f'        digest="{batch.statement.digest}",\n'
         f"        columns={columns},\n"
         "        nullable=(),\n"
+        f"{_reads_only(analysed) if batch.is_derived else ''}"
         "    ),\n"
         f"{line})"
     )

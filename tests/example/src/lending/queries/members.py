@@ -80,6 +80,7 @@ _get_batched: Batched[Member | None] = Batched(
         digest="6aba8a402147dd26",
         columns=_BATCHED_MEMBER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
 )
 
