@@ -177,8 +177,9 @@ RETURNING
 
 -- name: merge_rows()^
 -- @staging market_data
--- Adds candles of any charts, or writes the newer state of ones that were still open, as merge
--- does each of them, in their order. ensure_months has made the months of all of them before.
+-- Adds candles of any charts, or writes the newer state of ones that were still open, as
+-- merge does each of them, in their order. A month that ensure_months has not made before
+-- is refused with its rows.
 -- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
 -- Index: market_data_pkey.
 WITH merged AS (

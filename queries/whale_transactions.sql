@@ -209,10 +209,10 @@ RETURNING
 
 -- name: merge_rows()^
 -- @staging whale_transactions
--- Adds rows of any blocks, or teaches stored ones what their receipts say, as merge does each
--- of them, in their order. Hashes and addresses are in lower case already: others are refused.
--- whale_score is stored as it is given, and where it is NULL left to score_missing; that of a
--- row that was there is computed when succeeded changes, as by merge.
+-- Adds rows of any blocks, or teaches stored ones what their receipts say, as merge does
+-- each of them, in their order. Hashes and addresses are in lower case already: others are
+-- refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
+-- that of a row that was there is computed when succeeded changes, as by merge.
 -- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
 -- Index: whale_transactions_pkey.
 WITH merged AS (

@@ -1,8 +1,6 @@
 """From rows one by one to chunks: each key once in a chunk, sorted, bounded."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from typedsql.bulk.limits import Limits
@@ -71,39 +69,3 @@ def in_order(keys: dict[Any, Any]) -> list[Any]:
         # Such as infinity, which is a datetime without a zone, or NaN. Their text has an order
         # too, though another, which only matters to two mergers of which one has no such key.
         return sorted(keys, key=repr)
-
-
-def size_of(variable: tuple[str, ...], fixed_bytes: int) -> Callable[[Any], int]:
-    """What tells about how many bytes a row is, by the lengths of its texts and bytes."""
-    if not variable:
-        return lambda row: fixed_bytes
-    if len(variable) == 1:
-        (name,) = variable
-
-        def size_of_one(row: Any) -> int:
-            return fixed_bytes + _length(getattr(row, name))
-
-        return size_of_one
-    values: Callable[[Any], tuple[Any, ...]] = attrgetter(*variable)
-
-    def size(row: Any) -> int:
-        found = values(row)
-        try:
-            return fixed_bytes + sum(map(len, filter(None, found)))
-        except TypeError:
-            return fixed_bytes + sum(map(_length, found))
-
-    return size
-
-
-def _length(value: object) -> int:
-    """Of a text or bytes their length; of a document, or anything wrong, that of its text."""
-    if value is None:
-        return 0
-    return len(value) if isinstance(value, str | bytes) else len(repr(value))
-
-
-def segments(start: int, stop: int, reach: int) -> Iterator[tuple[int, int]]:
-    """A range in parts of at most `reach`."""
-    for at in range(start, stop, reach):
-        yield at, min(at + reach, stop)

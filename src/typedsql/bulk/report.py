@@ -27,7 +27,7 @@ class MergeReport(msgspec.Struct, frozen=True, kw_only=True):
 OnProgress = Callable[[MergeReport], Awaitable[None] | None]
 """Called after each committed chunk with the report so far; awaited where it is a coroutine.
 
-One call at a time; the chunks that come next are not stored before it ends.
+One call at a time, whatever the lanes; that of the chunk goes on when it has ended.
 """
 OnRejected = Callable[[R, DataError], Awaitable[None] | None]
 """Called with each refused row and why, once the rest of its chunk is committed."""

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import msgspec
 from pglast.enums import SortByDir
+from pglast.parser import ParseError
 
 from typedsql.statements import STAGING_SUFFIX, Columns, Statement
+from typedsql.tools.reading.complaints import parse_finding
 from typedsql.tools.reading.findings import Finding, Refused
 from typedsql.tools.reading.parse_tree import ast, parse, walk
 from typedsql.tools.reading.source import SourceFile
@@ -84,12 +86,22 @@ class _Reader:
                 "a merge has no parameters and the suffix ^",
                 "write `-- name: merge_rows()^`; what differs between rows is a column of theirs",
             )
-        tree = parse(self._statement.sql)
+        try:
+            tree = parse(self._statement.sql)
+        except ParseError as failure:
+            raise Refused([parse_finding(failure, self._statement, self._source)]) from None
         inserts = [node for node in walk(tree) if isinstance(node, ast.InsertStmt)]
         if len(inserts) != 1:
             self._refuse(f"a merge is one INSERT, and {len(inserts)} stand here", _RESULT_ADVICE)
             raise Refused(self._findings)
         insert: Any = inserts[0]
+        for node in walk(tree):
+            if isinstance(node, (ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)):
+                self._refuse(
+                    "a straight COPY changes no other rows than those it stores",
+                    "change them by a statement of its own",
+                    node.relation.location,
+                )
         table = self._table(insert)
         columns = tuple(target.name for target in insert.cols or ())
         self._check_select(insert.selectStmt, columns)
@@ -119,13 +131,15 @@ class _Reader:
             return None
         if not insert.cols:
             self._refuse(
-                "the INSERT does not say which columns the rows give", "list them", table_at(insert)
+                "the INSERT does not say which columns the rows give",
+                "list them",
+                relation.location,
             )
         return table
 
     def _check_select(self, select: Any, columns: Sequence[str]) -> None:
         """That what is inserted is what is in the staging table, all of it and unchanged."""
-        sources = getattr(select, "fromClause", None) or ()
+        sources: tuple[Any, ...] = getattr(select, "fromClause", None) or ()
         if (
             len(sources) != 1
             or not isinstance(sources[0], ast.RangeVar)
@@ -163,14 +177,17 @@ class _Reader:
             self._refuse("the SELECT has fewer columns than the INSERT", "select them all")
 
     def _key(self, insert: Any, columns: Sequence[str]) -> tuple[str, ...]:
-        clause = insert.onConflictClause
-        infer = clause.infer if clause is not None else None
-        names = tuple(element.name for element in infer.indexElems or ()) if infer else ()
+        clause: Any = insert.onConflictClause
+        infer: Any = clause.infer if clause is not None else None
+        location: int = clause.location if clause is not None else -1
+        names: tuple[Any, ...] = (
+            tuple(element.name for element in infer.indexElems or ()) if infer else ()
+        )
         if not names or None in names or infer.whereClause:
             self._refuse(
                 "rows are told apart by a key of columns, which ON CONFLICT has to name",
                 "write ON CONFLICT (columns of the key) DO UPDATE SET ...",
-                clause.location if clause is not None else -1,
+                location,
             )
             return ()
         lacking = next((name for name in names if name not in columns), None)
@@ -178,7 +195,7 @@ class _Reader:
             self._refuse(
                 f"the key has {lacking}, which the rows do not give",
                 "add it to the columns of the INSERT",
-                clause.location,
+                location,
             )
             return ()
         return names
@@ -193,7 +210,7 @@ class _Reader:
                     "make the key of numbers, texts, times and uuids",
                 )
                 return
-        items = select.sortClause or ()
+        items: tuple[Any, ...] = select.sortClause or ()
         if len(items) != 1 or not _is_ctid(items[0]):
             self._refuse(
                 "two merges of the same rows have to lock them in one order: they are sent sorted "
@@ -201,12 +218,6 @@ class _Reader:
                 "write ORDER BY s.ctid ASC",
                 getattr(items[0].node, "location", -1) if items else -1,
             )
-
-
-def table_at(insert: Any) -> int:
-    """Where the table of an INSERT stands, in bytes of the statement."""
-    location: int = insert.relation.location
-    return location
 
 
 def _column(node: Any) -> str | None:

@@ -286,11 +286,9 @@ async def merge_rows(
     Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
     Index: idx_liquidity_zones_symbol.
 
-    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction of
-    its
-    own: what was stored stays, and calling it again with the same rows is safe.
-    `typedsql.bulk`
-    says what it returns and raises.
+    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
+    of its own: what was stored stays, and merging the same rows again is safe.
+    `typedsql.bulk` says what it returns and raises.
     """
     return await _merge_rows.run(db, rows, on_progress, on_rejected, limits)
 

@@ -320,17 +320,14 @@ async def merge_rows(
     **limits: Unpack[MergeLimits],
 ) -> MergeReport:
     """Adds candles of any charts, or writes the newer state of ones that were still open, as
-    merge
-    does each of them, in their order. ensure_months has made the months of all of them
-    before.
+    merge does each of them, in their order. A month that ensure_months has not made before
+    is refused with its rows.
     Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
     Index: market_data_pkey.
 
-    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction of
-    its
-    own: what was stored stays, and calling it again with the same rows is safe.
-    `typedsql.bulk`
-    says what it returns and raises.
+    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
+    of its own: what was stored stays, and merging the same rows again is safe.
+    `typedsql.bulk` says what it returns and raises.
     """
     return await _merge_rows.run(db, rows, on_progress, on_rejected, limits)
 

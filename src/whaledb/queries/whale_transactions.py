@@ -575,20 +575,15 @@ async def merge_rows(
     **limits: Unpack[MergeLimits],
 ) -> MergeReport:
     """Adds rows of any blocks, or teaches stored ones what their receipts say, as merge does
-    each
-    of them, in their order. Hashes and addresses are in lower case already: others are
-    refused.
-    whale_score is stored as it is given, and where it is NULL left to score_missing; that of
-    a
-    row that was there is computed when succeeded changes, as by merge.
+    each of them, in their order. Hashes and addresses are in lower case already: others are
+    refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
+    that of a row that was there is computed when succeeded changes, as by merge.
     Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
     Index: whale_transactions_pkey.
 
-    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction of
-    its
-    own: what was stored stays, and calling it again with the same rows is safe.
-    `typedsql.bulk`
-    says what it returns and raises.
+    Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
+    of its own: what was stored stays, and merging the same rows again is safe.
+    `typedsql.bulk` says what it returns and raises.
     """
     return await _merge_rows.run(db, rows, on_progress, on_rejected, limits)
 

@@ -8,9 +8,9 @@ from typedsql.tools.emit.module import LINE_WIDTH, Module, docstring, quoted
 from typedsql.tools.staging import Merge
 
 _TOLD = """\
-Reads rows only as far ahead as its limits say, and stores each chunk in a transaction of its
-own: what was stored stays, and calling it again with the same rows is safe. `typedsql.bulk`
-says what it returns and raises."""
+Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
+of its own: what was stored stays, and merging the same rows again is safe.
+`typedsql.bulk` says what it returns and raises."""
 
 
 def merge_binding(analysed: Analysed, merge: Merge, module: Module, project: Project) -> str:
