@@ -5,7 +5,7 @@ import inspect
 import random
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from typedsql.bulk.chunks import Filling
 from typedsql.bulk.limits import Limits
@@ -56,8 +56,7 @@ class BulkMerge(Generic[R]):
     ) -> MergeReport:
         """Merge the rows; `typedsql.bulk` says what holds and what it raises."""
         found = Limits.of(limits)
-        given: object = db
-        if not isinstance(given, Database):
+        if not isinstance(cast("object", db), Database):
             raise CodeError(
                 f"{self.statement.name}: a merge has transactions of its own: give it the "
                 "database, not a transaction"
