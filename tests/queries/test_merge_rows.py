@@ -68,10 +68,25 @@ def level(chance: random.Random) -> NewLiquidityZone:
     )
 
 
-SINGLE: Final[dict[str, tuple[Any, Any, str]]] = {
-    "whale_transactions": (whale_transactions, transfer, "t.hash, t.trace_path"),
-    "market_data": (market_data, candle, "t.symbol, t.exchange, t.open_time"),
-    "liquidity_zones": (liquidity_zones, level, "t.symbol, t.side, t.price_level"),
+CASES: Final[dict[str, tuple[Any, Any, Any, str]]] = {
+    "whale_transactions": (
+        whale_transactions.merge_rows,
+        whale_transactions.merge,
+        transfer,
+        "t.hash, t.trace_path",
+    ),
+    "market_data": (
+        market_data.merge_rows,
+        market_data.merge,
+        candle,
+        "t.symbol, t.exchange, t.open_time",
+    ),
+    "liquidity_zones": (
+        liquidity_zones.merge_rows,
+        liquidity_zones.merge,
+        level,
+        "t.symbol, t.side, t.price_level",
+    ),
 }
 
 
@@ -88,13 +103,13 @@ async def table(db: Database, name: str, order: str) -> Sequence[Any]:
     ]
 
 
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize("name", CASES)
 async def test_the_same_as_one_by_one(db: Database, name: str) -> None:
-    module, make, order = SINGLE[name]
+    merge_rows, merge, make, order = CASES[name]
     chance = random.Random(SEED)
     rows = [make(chance) for _ in range(GIVEN)]
     await market_data.ensure_months(db, first=START, last=START + 20 * HOUR)
-    single: Callable[..., Awaitable[bool | None]] = module.merge
+    single: Callable[..., Awaitable[bool | None]] = merge
     without_score = {"whale_score"}
     fates = [
         await single(
@@ -111,12 +126,12 @@ async def test_the_same_as_one_by_one(db: Database, name: str) -> None:
     assert len({len(rows), len(expected), fates.count(True)}) == 2
 
     for chunk_rows, lanes in ((GIVEN, 1), (25, 2)):
-        report = await module.merge_rows(db, rows, chunk_rows=chunk_rows, lanes=lanes)
+        report = await merge_rows(db, rows, chunk_rows=chunk_rows, lanes=lanes)
         assert report.inserted == fates.count(True)
         assert report.updated == fates.count(False)
         assert report.unchanged == fates.count(None)
         assert (report.given, report.rejected) == (GIVEN, 0)
-        again = await module.merge_rows(db, [rows[-1]])
+        again = await merge_rows(db, [rows[-1]])
         assert again.unchanged == 1
         assert await table(db, name, order) == expected
 

@@ -37,11 +37,14 @@ class Target:
         staging = f"{statement.staging}{STAGING_SUFFIX}"
         self._straight = Copy(statement.name, schema, name, columns, timeout_s)
         self._into_staging = Copy(statement.name, "pg_temp", staging, columns, timeout_s)
-        self._create = (
-            f"CREATE TEMPORARY TABLE {quoted(staging)} (LIKE {quoted(schema)}.{quoted(name)} "
-            "INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING IDENTITY) "
-            "ON COMMIT DROP"
-        )
+        self._create = {
+            checked: (
+                f"CREATE TEMPORARY TABLE {quoted(staging)} (LIKE {quoted(schema)}.{quoted(name)} "
+                f"INCLUDING DEFAULTS {'INCLUDING CONSTRAINTS ' if checked else ''}"
+                "INCLUDING GENERATED INCLUDING IDENTITY) ON COMMIT DROP"
+            )
+            for checked in (False, True)
+        }
         self._drop = f"DROP TABLE pg_temp.{quoted(staging)}"
         self.may_copy = True
         """False once the server has refused a straight COPY as such."""
@@ -70,20 +73,29 @@ class Target:
                 return Stored(inserted=len(rows.rows) - len(found))
         return await self._merge(transaction, rows, refused)
 
-    async def _merge(self, transaction: Transaction, rows: Sound, refused: Refusals) -> Stored:
+    async def _merge(
+        self, transaction: Transaction, rows: Sound, refused: Refusals, *, checked: bool = False
+    ) -> Stored:
+        """By way of the staging table.
+
+        `checked`: with the table's CHECKs on it too, so that COPY tells which row is refused.
+        They can take more time than everything else, so that comes second.
+        """
         count = len(rows.rows)
         if not count:
             return Stored(inserted=0)
         found: Refusals = []
         try:
             async with transaction.transaction():
-                await self._execute(transaction, self._create)
+                await self._execute(transaction, self._create[checked])
                 await self._into_staging.run(transaction, rows, found)
                 inserted, updated = await transaction.fetch_one(self._statement, (), _counts)
                 await self._execute(transaction, self._drop)
         except Error as failure:
             if not isinstance(failure, DataError) and failure.sqlstate != _TOUCHED_TWICE:
                 raise
+            if not checked:
+                return await self._merge(transaction, rows, refused, checked=True)
             if count == 1:
                 if not isinstance(failure, DataError):
                     raise
@@ -91,8 +103,8 @@ class Target:
                 return Stored(inserted=0)
             # Nobody says which row it was, as with a foreign key.
             middle = count // 2
-            first = await self._merge(transaction, rows.part(0, middle), refused)
-            second = await self._merge(transaction, rows.part(middle, count), refused)
+            first = await self._merge(transaction, rows.part(0, middle), refused, checked=True)
+            second = await self._merge(transaction, rows.part(middle, count), refused, checked=True)
             return Stored(
                 inserted=first.inserted + second.inserted,
                 updated=first.updated + second.updated,
