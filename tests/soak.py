@@ -1,13 +1,14 @@
 """Campaigns that take too long for the suite.
 
-    python -m tests.soak [--seed N] [--kills N] [--queries N]
+    python -m tests.soak [--seed N] [--kills N] [--queries N] [--cancellations N]
 
 Ingestion is killed with SIGKILL at random moments and started again until its input is
 stored; then the content has to be that of a run nobody disturbed, all columns but ids and
 clock times. The control runs the same without transactions and has to leave torn blocks.
 A follower is killed as often while it follows a recorded chain with a reorganisation.
-Random statements are proved and run, as tests.proof.campaign says. Zero kills or queries
-leave that part out.
+Random statements are proved and run, as tests.proof.campaign says. Callers of the pool are
+cancelled at random moments: no connection, lock or setting may be left of them, and some have
+to be in the control, where nothing is reset. Zero of a kind leaves that part out.
 Prints seed, counts and spread; exits with 1 if anything is wrong, or the control is right.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 import asyncpg
 
 from tests.databases import ROOT, Databases, open_databases
+from tests.engine import cancelling
 from tests.following import kills as kills_of_a_follower
 from tests.following.tape import Tape, playing
 from tests.ingest import killed_run
@@ -215,11 +217,24 @@ async def prove(server: ConnectionTarget, seed: int, queries: int) -> bool:
     return not report.complaints
 
 
+async def cancel(server: ConnectionTarget, seed: int, count: int) -> bool:
+    async with open_databases(server) as databases:
+        template = await databases.template()
+        async with databases.fresh(template) as target:
+            ours = await cancelling.through_ours(target, count=count, seed=seed)
+        async with databases.fresh(template) as target:
+            control = await cancelling.through_a_careless_pool(target, count=count, seed=seed)
+    print(f"cancellations: {count}, left by ours: {ours}")
+    print(f"left by a pool without a reset: {control}")
+    return ours.is_clean and not control.is_clean
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--queries", type=int, default=50_000)
+    parser.add_argument("--cancellations", type=int, default=10_000)
     options = parser.parse_args()
     with chosen_server() as server, tempfile.TemporaryDirectory() as folder:
         print(server.describe())
@@ -231,6 +246,9 @@ def main() -> None:
             sound = asyncio.run(followed) and sound
         if options.queries:
             sound = asyncio.run(prove(server.target, options.seed, options.queries)) and sound
+        if options.cancellations:
+            left = cancel(server.target, options.seed, options.cancellations)
+            sound = asyncio.run(left) and sound
     sys.exit(0 if sound else 1)
 
 

@@ -1,5 +1,6 @@
 """Pools of connections that run named statements, and transactions on them."""
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any, TypeVar, Unpack
 import asyncpg
 
 from typedsql import codecs
+from typedsql.bulk_session import BulkSession
 from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
@@ -60,7 +62,7 @@ class Database(Executor):
         )
         self._bulk = Pool(
             _connector(target, project, options, codecs.install_bulk),
-            lambda connection: Session(connection, self._verified_bulk, project),
+            lambda connection: BulkSession(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
 
@@ -97,10 +99,7 @@ class Database(Executor):
             raise error from failure
 
     async def _close(self) -> None:
-        try:
-            await self._bulk.close(CLOSE_TIMEOUT_S)
-        finally:
-            await self._pool.close(CLOSE_TIMEOUT_S)
+        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any, None]:
@@ -184,7 +183,8 @@ class Database(Executor):
         lent = pooled.connection.lend()
         failed = True
         try:
-            yield lent, Session(lent, verified, self.project)
+            session = BulkSession if verified.binary_numeric else Session
+            yield lent, session(lent, verified, self.project)
             failed = False
         finally:
             pooled.connection.take_back(lent)

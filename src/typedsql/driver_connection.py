@@ -68,9 +68,10 @@ class Connection(Driver):
         """Have the system probe an idle peer; be able to tell when it has sent something."""
         driver: Any = self
         found: socket.socket = driver._transport.get_extra_info("socket")
-        poll = select.poll()
-        poll.register(found.fileno(), select.POLLIN)
-        self._poll = poll.poll
+        if hasattr(select, "poll"):  # not on Windows
+            poll = select.poll()
+            poll.register(found.fileno(), select.POLLIN)
+            self._poll = poll.poll
         if found.family not in (socket.AF_INET, socket.AF_INET6):
             return
         found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

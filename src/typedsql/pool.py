@@ -10,7 +10,6 @@ and when it no longer answers.
 import asyncio
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
@@ -20,6 +19,7 @@ from typedsql.driver_connection import Connection
 from typedsql.errors import CodeError
 from typedsql.pool_statistics import Counters, PoolStatistics
 from typedsql.transaction import Session
+from typedsql.waiting_line import WaitingLine
 
 CLEAN_TIMEOUT_S: Final = 5.0
 """For undoing what a use has left; the connection is given up after that."""
@@ -67,8 +67,9 @@ class Pool:
         self._session = session
         self._all: dict[Connection, Pooled] = {}
         self._idle: list[Pooled] = []  # the last one used is the next one used
-        self._waiting: OrderedDict[asyncio.Future[Pooled], None] = OrderedDict()
+        self._line: WaitingLine[Pooled] = WaitingLine()
         self._opening = 0
+        self._expired_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Event | None = None
         """Set once the last connection is gone; None while the pool is open."""
@@ -78,7 +79,8 @@ class Pool:
         """Open the connections that are kept open. Raises what the driver does."""
         if self.limits.min_size > 0:
             # One, to be told what is wrong; the others are opened beside what follows.
-            self._offer(self._admit(await self._connect()))
+            started = time.monotonic()
+            self._admit(await self._connect(), started)
         self._start(self._keep_house())
 
     def take(self) -> Pooled | None:
@@ -111,10 +113,12 @@ class Pool:
         Raises TimeoutError after the limit, CodeError on a closed pool, and what the driver
         raises where the connection that was opened for this caller could not be.
         """
+        limit = asyncio.timeout(self.limits.acquire_timeout_s)
         try:
-            async with asyncio.timeout(self.limits.acquire_timeout_s):
+            async with limit:
                 while True:
-                    self._refuse_if_closed()
+                    if self._closing is not None:
+                        raise _closed()
                     pooled = self.take()
                     if pooled is not None:
                         return pooled
@@ -124,29 +128,19 @@ class Pool:
                     if await self._answers(pooled):
                         self._count.acquired += 1
                         return pooled
-        except TimeoutError:
-            self._count.acquires_timed_out += 1
-            raise
         except asyncio.CancelledError:
             self._count.acquires_canceled += 1
             raise
         except Exception:
-            self._count.acquires_failed += 1
+            if limit.expired():
+                self._count.acquires_timed_out += 1
+            else:
+                self._count.acquires_failed += 1
             raise
 
     async def _wait(self) -> Pooled:
         started = time.monotonic()
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting[waiting] = None
-        self._grow()
-        try:
-            pooled: Pooled = await waiting
-        except BaseException:
-            served = self._waiting.pop(waiting, self) is self and not waiting.cancelled()
-            # It can be served in the moment in which it is cancelled.
-            if served and waiting.exception() is None:
-                self.give_back(waiting.result())
-            raise
+        pooled = await self._line.wait(self._grow, self.give_back)
         self._count.acquired += 1
         self._count.acquired_after_wait += 1
         self._count.acquire_wait_s += time.monotonic() - started
@@ -172,12 +166,15 @@ class Pool:
         hears more.
         """
         pooled.dirty = dirty
+        # It would keep the frames of the failure, with what was in them, until the next one.
+        pooled.session.failed = None
         cleaning = self.give_back(pooled)
         if cleaning is not None:
             await asyncio.wait({cleaning}, timeout=SETTLE_TIMEOUT_S)
 
     def expire(self) -> None:
         """Replace every connection: the idle ones now, the others when they come back."""
+        self._expired_at = time.monotonic()
         for pooled in self._all.values():
             pooled.expires_at = 0.0
         while self._idle:
@@ -192,7 +189,7 @@ class Pool:
             idle=idle,
             in_use=len(self._all) - idle,
             opening=self._opening,
-            waiting=len(self._waiting),
+            waiting=len(self._line),
             **vars(self._count),
         )
 
@@ -209,8 +206,8 @@ class Pool:
     async def close(self, timeout_s: float) -> None:
         """Close every connection, those in use when they come back or after `timeout_s`."""
         self._closing = asyncio.Event()
-        while self._waiting:
-            self._waiting.popitem()[0].set_exception(_closed())
+        while self._line.refuse(_closed()):
+            pass
         while self._idle:
             self._part(self._idle.pop())
         try:
@@ -227,42 +224,43 @@ class Pool:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _refuse_if_closed(self) -> None:
-        if self._closing is not None:
-            raise _closed()
-
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _admit(self, connection: Connection) -> Pooled:
+    def _admit(self, connection: Connection, started: float) -> None:
         early = LIFETIME_JITTER * random.random()  # noqa: S311 - no secret
-        life_s = self.limits.max_lifetime_s * (1 - early)
-        pooled = Pooled(connection, self._session(connection), time.monotonic() + life_s)
+        expires_at = started + self.limits.max_lifetime_s * (1 - early)
+        if started < self._expired_at:
+            # It may be one to a server that those who expired the others no longer want.
+            expires_at = 0.0
+        pooled = Pooled(connection, self._session(connection), expires_at)
         self._all[connection] = pooled
         connection.pooled_with = self._all.keys()
+        connection.add_termination_listener(self._ended)
         self._count.opened += 1
-        return pooled
+        self._offer(pooled)
+
+    def _ended(self, connection: Any) -> None:
+        """The driver has seen the end of a connection; one that is in use its user gives back."""
+        pooled = self._all.get(connection)
+        if pooled is not None and pooled in self._idle:
+            self._idle.remove(pooled)
+            self._forget(pooled)
 
     def _offer(self, pooled: Pooled) -> None:
         """To whoever has waited longest, or to the idle ones."""
         now = time.monotonic()
         if self._closing is not None:
             self._part(pooled)
-            return
-        if now >= pooled.expires_at:
+        elif now >= pooled.expires_at:
             self._count.closed_lifetime += 1
             self._part(pooled)
-            return
-        while self._waiting:
-            waiting, _ = self._waiting.popitem(last=False)
-            if not waiting.done():
-                waiting.set_result(pooled)
-                return
-        pooled.idle_since = now
-        self._idle.append(pooled)
+        elif not self._line.serve(pooled):
+            pooled.idle_since = now
+            self._idle.append(pooled)
 
     def _grow(self) -> None:
         """Open connections for those who wait, as far as the pool may grow.
@@ -272,35 +270,38 @@ class Pool:
         """
         while (
             self._closing is None
-            and self._opening < len(self._waiting)
+            and self._opening < len(self._line)
             and len(self._all) + self._opening < self.limits.max_size
         ):
             self._opening += 1
             self._start(self._open_one())
 
     async def _open_one(self) -> None:
+        started = time.monotonic()
         try:
             connection = await self._connect()
+            if connection.heard_something():
+                # It has ended as it was opened, most likely: the last answer came all the same.
+                try:
+                    await self._ask(connection)
+                except BaseException:
+                    connection.terminate()
+                    raise
         except Exception as failure:
             self._opening -= 1
-            while self._waiting:
-                waiting, _ = self._waiting.popitem(last=False)
-                if not waiting.done():
-                    waiting.set_exception(failure)
-                    break
+            self._line.refuse(failure)
             self._grow()
         except BaseException:
             self._opening -= 1
             raise
         else:
             self._opening -= 1
-            self._offer(self._admit(connection))
+            self._admit(connection, started)
 
     async def _answers(self, pooled: Pooled) -> bool:
         """Whether an idle connection is alive; it is given up where it is not."""
-        self._count.asked += 1
         try:
-            await pooled.connection.execute(_LIVENESS, timeout=LIVENESS_TIMEOUT_S)
+            await self._ask(pooled.connection)
         except asyncio.CancelledError:
             pooled.dirty = True
             self.give_back(pooled)
@@ -317,6 +318,10 @@ class Pool:
             self._cut(pooled)
             return False
         return True
+
+    async def _ask(self, connection: Connection) -> None:
+        self._count.asked += 1
+        await connection.execute(_LIVENESS, timeout=LIVENESS_TIMEOUT_S)
 
     async def _clean(self, pooled: Pooled) -> None:
         self._count.cleaned += 1

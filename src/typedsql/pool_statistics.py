@@ -33,7 +33,7 @@ class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
     opened: int
     """Connections opened."""
     closed_lifetime: int
-    """Connections closed for their age."""
+    """Connections closed for their age, or as all were to be replaced."""
     closed_idle: int
     """Connections closed as nobody had needed them for long."""
     closed_broken: int

@@ -11,6 +11,7 @@ from typedsql.bulk.chunks import Filling
 from typedsql.bulk.limits import Limits
 from typedsql.bulk.report import MergeReport, OnProgress, OnRejected, Tally
 from typedsql.bulk.rows import (
+    Described,
     Refusals,
     RowReader,
     Sound,
@@ -92,20 +93,20 @@ class _Merge:
         self.tally = Tally()
 
     async def run(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
-        kinds = await self._kinds()
+        described = await self._describe()
         bound = self._bound
         lanes = [
-            _Lane(self, RowReader(bound.statement.name, bound.columns, kinds))
+            _Lane(self, RowReader(bound.statement.name, bound.columns, described))
             for _ in range(self._limits.lanes)
         ]
         try:
             async with asyncio.TaskGroup() as group:
-                await self._fill(rows, lanes, sizer_of(bound.columns, kinds), group)
+                await self._fill(rows, lanes, sizer_of(bound.columns, described.kinds), group)
         except BaseExceptionGroup as failures:
             # One is enough: the others ended because of it, or for the same reason.
             raise failures.exceptions[0] from None
 
-    async def _kinds(self) -> Sequence[Any]:
+    async def _describe(self) -> Described:
         schema, name = split_table(self._bound.table)
         async with self._db.bulk_transaction() as transaction:
             try:

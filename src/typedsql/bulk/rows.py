@@ -1,18 +1,19 @@
 """The rows of one table as a merge is given them, and as COPY takes them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from typing import Any, Final
 
 import asyncpg
-import msgspec
+from msgspec import Struct
 from msgspec.structs import astuple
 
 from typedsql.arguments import Guards, guards_of_types
 from typedsql.errors import DataError
 from typedsql.values import for_driver
+from typedsql.verify import numeric_arrays
 
 FIXED_BYTES: Final = 16
 """What a value counts whose size does not depend on it, in `MergeLimits.chunk_bytes`."""
@@ -66,7 +67,7 @@ _QUICK: Final[dict[str, Callable[[Sequence[object]], bool]]] = {
 """Types whose guard looks at every value, and what tells that a whole column passes it."""
 
 
-class Sound(msgspec.Struct, frozen=True):
+class Sound(Struct, frozen=True):
     """Rows whose values the driver takes as they are meant; two sequences of one order."""
 
     rows: Sequence[Any]
@@ -79,10 +80,13 @@ class Sound(msgspec.Struct, frozen=True):
 class RowReader:
     """Reads the Structs of one table."""
 
-    def __init__(self, query: str, columns: Sequence[str], kinds: Sequence[Any]) -> None:
+    def __init__(self, query: str, columns: Sequence[str], described: "Described") -> None:
+        kinds = described.kinds
         self._query = query
         self._columns = columns
-        self._guards: Guards = guards_of_types(kinds, binary_numeric=True)
+        self._guards: Guards = guards_of_types(
+            kinds, binary_numeric=True, numeric_arrays=described.numeric_arrays
+        )
         self._quick = {
             index: _QUICK[kind.name]
             for index, kind in enumerate(kinds)
@@ -129,11 +133,21 @@ class RowReader:
         return tuple(changed)
 
 
-async def describe(connection: Any, table: str, columns: Sequence[str]) -> Sequence[Any]:
-    """The driver's description of the types of a table's columns."""
+class Described(Struct, frozen=True):
+    """The types of a table's columns."""
+
+    kinds: Sequence[Any]
+    """As the driver describes them."""
+    numeric_arrays: Set[int]
+    """Those that are arrays of domains over numeric."""
+
+
+async def describe(connection: Any, table: str, columns: Sequence[str]) -> Described:
+    """Asks the server for the types of these columns."""
     names = ", ".join(map(quoted, columns))
     prepared = await connection.prepare(f"SELECT {names} FROM {table} LIMIT 0")  # noqa: S608
-    return [item.type for item in prepared.get_attributes()]
+    kinds = [item.type for item in prepared.get_attributes()]
+    return Described(kinds, await numeric_arrays(connection, kinds))
 
 
 def sizer_of(columns: Sequence[str], kinds: Sequence[Any]) -> Callable[[Any], int]:

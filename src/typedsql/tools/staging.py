@@ -86,6 +86,13 @@ class _Reader:
                 "a merge has no parameters and the suffix ^",
                 "write `-- name: merge_rows()^`; what differs between rows is a column of theirs",
             )
+        statement = self._statement
+        if statement.returns or statement.one or statement.optional or statement.orderings:
+            self._refuse(
+                "@staging says what comes back and what is given, so no other directive but "
+                "@timeout has a meaning beside it",
+                "remove it",
+            )
         try:
             tree = parse(self._statement.sql)
         except ParseError as failure:
@@ -103,12 +110,14 @@ class _Reader:
                     node.relation.location,
                 )
         table = self._table(insert)
+        if table is None:
+            raise Refused(self._findings)
         columns = tuple(target.name for target in insert.cols or ())
         self._check_select(insert.selectStmt, columns)
         key = self._key(insert, columns)
         if key and isinstance(insert.selectStmt, ast.SelectStmt):
             self._check_order(insert.selectStmt, key, table)
-        if self._findings or table is None:
+        if self._findings:
             raise Refused(self._findings)
         return Merge(table.qualified, columns, key)
 
@@ -200,10 +209,10 @@ class _Reader:
             return ()
         return names
 
-    def _check_order(self, select: Any, key: Sequence[str], table: Table | None) -> None:
+    def _check_order(self, select: Any, key: Sequence[str], table: Table) -> None:
         """That rows are locked in the order in which they are sent, which is that of the key."""
         for name in key:
-            column = table.column(name) if table is not None else None
+            column = table.column(name)
             if column is not None and column.type_name not in _ORDERED:
                 self._refuse(
                     f"{name} has type {column.type_name}, whose order Python does not know",
