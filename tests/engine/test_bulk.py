@@ -16,7 +16,7 @@ from typedsql.bulk import MergeReport
 from typedsql.bulk.chunks import Filling
 from typedsql.bulk.limits import Limits
 from typedsql.database import Database
-from typedsql.errors import CodeError, DataError, TimeoutExpired
+from typedsql.errors import CodeError, DataError, TimeoutExpired, TransientError
 
 MANY: Final = 1_000
 
@@ -108,6 +108,21 @@ async def test_rows_that_cannot_be_stored(db: Database, straight: bool) -> None:
         for shown in (error, error.__cause__, error.__context__):
             assert "secret" not in str(shown)
     assert sorted(await stored(db)) == [row.id for row in rows if id(row) not in expected]
+
+
+async def test_a_column_of_another_type_than_before_is_none_of_a_row(db: Database) -> None:
+    await merge(db, things(1))
+    async with db.connection() as connection:
+        await connection.execute("ALTER TABLE public.things ALTER id TYPE INTEGER")
+        try:
+            report = await merge(db, things(3))
+            with pytest.raises(TransientError, match="the types of the table's columns changed"):
+                await connection.execute("ALTER TABLE public.things ALTER id TYPE BIGINT")
+                await merge(db, things(5), attempts=1)
+        finally:
+            await connection.execute("ALTER TABLE public.things ALTER id TYPE BIGINT")
+    assert (report.inserted, report.unchanged) == (2, 1)
+    assert len(await stored(db)) == 3
 
 
 async def test_without_a_callback_the_first_refused_row_ends_it(db: Database) -> None:

@@ -18,7 +18,8 @@ What holds whatever happens:
   nothing of the other chunks is, but perhaps of one whose COMMIT was under way. Merging the same
   rows again is safe: those that are there count as unchanged.
 - A connection that breaks is noticed at once, in the middle of a COPY too, where the driver by
-  itself would wait for ever. Its chunk is merged again on another connection, within `attempts`.
+  itself would wait for ever. Its chunk is merged again on another connection, within `attempts`;
+  where its COMMIT was under way and had succeeded, its rows count as unchanged then.
 
 Raises DataError for a refused row without `on_rejected`, or for one that is refused when its
 chunk commits; ConnectionLost, TransientError and TimeoutExpired where the attempts are used up;

@@ -14,11 +14,13 @@ from typing import Any, Final, NoReturn
 import asyncpg
 
 from typedsql.bulk.rows import Refusals, Sound, Values, is_from_server
-from typedsql.errors import ConnectionLost, DataError, Error
+from typedsql.errors import ConnectionLost, DataError, Error, TransientError
 from typedsql.sqlstate import translate
 from typedsql.transaction import Transaction
 
 UNIQUE_VIOLATION: Final = "23505"
+_OTHER_TYPES: Final = ("08P01", "22P03", "22P04")
+"""SQLSTATEs of binary data that is not of the column's type: too short, too long, or other."""
 LEAST_REACH_ROWS: Final = 64
 """How far a COPY reaches at least behind a row that was refused."""
 _LINE: Final = re.compile(r"^COPY .*, line (\d+)", re.MULTILINE)
@@ -97,6 +99,13 @@ class Copy:
                 self._timeout_s,
             )
         except Exception as failure:
+            if getattr(failure, "sqlstate", None) in _OTHER_TYPES and is_from_server(failure):
+                # The driver remembers which types the columns had.
+                await connection.reload_schema_state()
+                raise TransientError(
+                    f"{self._query}: the types of the table's columns changed meanwhile",
+                    query=self._query,
+                ) from None
             self._refuse(failure, len(values) - length_hint(left) - 1, len(values))
 
     def _refuse(self, failure: Exception, encoded: int, count: int) -> NoReturn:

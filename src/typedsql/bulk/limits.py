@@ -22,7 +22,8 @@ class MergeLimits(TypedDict, total=False):
     chunk_bytes: int
     """Bytes of their texts and documents at which a chunk is full: 8 MiB."""
     lanes: int
-    """Chunks that are stored at a time, each on a connection of the bulk pool: 2.
+    """Chunks that are stored at a time, each on a connection of the bulk pool: 2, and never
+    more than `bulk_max_size`.
 
     The rows of one key are always in the same lane. For each lane there are at most two chunks
     in memory, one that is stored and one that is filled, beside as many rows as one chunk has

@@ -95,16 +95,21 @@ class _Merge:
     async def run(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
         described = await self._describe()
         bound = self._bound
+        # More would wait for a connection, and have chunks in memory meanwhile.
+        count = min(self._limits.lanes, self._db.statistics().bulk.max_size)
         lanes = [
             _Lane(self, RowReader(bound.statement.name, bound.columns, described))
-            for _ in range(self._limits.lanes)
+            for _ in range(count)
         ]
+        failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 await self._fill(rows, lanes, sizer_of(bound.columns, described.kinds), group)
         except BaseExceptionGroup as failures:
             # One is enough: the others ended because of it, or for the same reason.
-            raise failures.exceptions[0] from None
+            failure = failures.exceptions[0]
+        if failure is not None:
+            raise failure  # Here, so that it keeps its own cause.
 
     async def _describe(self) -> Described:
         schema, name = split_table(self._bound.table)
