@@ -1,6 +1,7 @@
 """Campaigns that take too long for the suite.
 
     python -m tests.soak [--seed N] [--kills N] [--queries N] [--cancellations N]
+        [--merge-kills N]
 
 Ingestion is killed with SIGKILL at random moments and started again until its input is
 stored; then the content has to be that of a run nobody disturbed, all columns but ids and
@@ -8,7 +9,10 @@ clock times. The control runs the same without transactions and has to leave tor
 A follower is killed as often while it follows a recorded chain with a reorganisation.
 Random statements are proved and run, as tests.proof.campaign says. Callers of the pool are
 cancelled at random moments: no connection, lock or setting may be left of them, and some have
-to be in the control, where nothing is reset. Zero of a kind leaves that part out.
+to be in the control, where nothing is reset. Backends are killed in the middle of the COPY of
+a bulk merge: it has to end at once, what it acknowledged to be there, and merging again to
+complete it; that the driver by itself would hang is tested in tests/engine/test_bulk_faults.py.
+Zero of a kind leaves that part out.
 Prints seed, counts and spread; exits with 1 if anything is wrong, or the control is right.
 """
 
@@ -26,7 +30,7 @@ from typing import Any
 import asyncpg
 
 from tests.databases import ROOT, Databases, open_databases
-from tests.engine import cancelling
+from tests.engine import cancelling, merging_kills
 from tests.following import kills as kills_of_a_follower
 from tests.following.tape import Tape, playing
 from tests.ingest import killed_run
@@ -238,12 +242,26 @@ async def cancel(server: ConnectionTarget, seed: int, count: int) -> bool:
     return ours.is_clean and not control.is_clean
 
 
+async def interrupt_merges(server: ConnectionTarget, seed: int, kills: int) -> bool:
+    async with open_databases(server) as databases:
+        outcome = await merging_kills.campaign(databases, seed=seed, kills=kills)
+    longest_ms = max(outcome.waits_s) * 1000
+    median_ms = statistics.median(outcome.waits_s) * 1000
+    print(
+        f"backends killed in a merge: {kills}, merges that raised: {outcome.lost}; until it ended "
+        f"{median_ms:.0f} ms in the middle, {longest_ms:.0f} ms at most"
+    )
+    print("\n".join(outcome.wrong) or "nothing was lost, nothing is there twice")
+    return not outcome.wrong and outcome.lost > 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--queries", type=int, default=50_000)
     parser.add_argument("--cancellations", type=int, default=10_000)
+    parser.add_argument("--merge-kills", type=int, default=50)
     options = parser.parse_args()
     with chosen_server() as server, tempfile.TemporaryDirectory() as folder:
         print(server.describe())
@@ -258,6 +276,9 @@ def main() -> None:
         if options.cancellations:
             left = cancel(server.target, options.seed, options.cancellations)
             sound = asyncio.run(left) and sound
+        if options.merge_kills:
+            merged = interrupt_merges(server.target, options.seed, options.merge_kills)
+            sound = asyncio.run(merged) and sound
     sys.exit(0 if sound else 1)
 
 

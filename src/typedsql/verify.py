@@ -1,5 +1,6 @@
 """Does the database match what the code was generated from?"""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import asyncpg
@@ -94,7 +95,7 @@ async def check_statement(
         )
     if not binary_numeric:
         return guards_of(prepared)
-    arrays = await _numeric_arrays(connection, prepared)
+    arrays = await numeric_arrays(connection, prepared.get_parameters())
     return guards_of(prepared, binary_numeric=True, numeric_arrays=arrays)
 
 
@@ -112,13 +113,9 @@ SELECT e.array_oid FROM elements AS e WHERE e.oid = 'pg_catalog.numeric'::regtyp
 """
 
 
-async def _numeric_arrays(connection: Any, prepared: Any) -> set[int]:
-    """The parameters' types of arrays of domains over numeric: the driver names the domain."""
-    unnamed = [
-        kind.oid
-        for kind in prepared.get_parameters()
-        if kind.kind == "array" and kind.schema != "pg_catalog"
-    ]
+async def numeric_arrays(connection: Any, kinds: Iterable[Any]) -> set[int]:
+    """Which types are arrays of domains over numeric: the driver names the domain."""
+    unnamed = [kind.oid for kind in kinds if kind.kind == "array" and kind.schema != "pg_catalog"]
     if not unnamed:
         return set()
     return {row["array_oid"] for row in await connection.fetch(_NUMERIC_ARRAYS, unnamed)}

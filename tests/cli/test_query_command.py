@@ -36,6 +36,12 @@ def test_without_a_name_it_lists_all_with_parameters_and_summary() -> None:
     assert all(item["summary"] for item in items.values())
 
 
+def test_a_merge_of_rows_is_none_of_them() -> None:
+    done = whaledb("query", "whale_transactions.merge_rows")
+    assert done.code == 2
+    assert "stores rows that a program gives it: call it from Python" in " ".join(done.err.split())
+
+
 def test_rows_come_as_json_exact_and_typed(loaded: ConnectionTarget) -> None:
     done = whaledb(
         "query",

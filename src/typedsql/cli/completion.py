@@ -30,6 +30,8 @@ _STATEMENT = re.compile(
 
 _ORDERING = re.compile(r"^[ \t]*--[ \t]*@order_by[ \t]+(\w+)", re.MULTILINE)
 
+_STAGING = re.compile(r"^[ \t]*--[ \t]*@staging\b", re.MULTILINE)
+
 _MARKUP = re.compile(r"^[ \t]*--(?:[ \t]*@.*)?[ \t]?", re.MULTILINE)
 
 _SCRIPTS = Path(__file__).with_name("scripts")
@@ -151,6 +153,8 @@ class Completer:
 def named_in(path: Path) -> Iterator[NamedStatement]:
     """The statements of a file, as far as their headers are well-formed."""
     for match in _STATEMENT.finditer(path.read_text(encoding="utf-8-sig")):
+        if _STAGING.search(match["comment"]):
+            continue  # It takes rows that a program gives it.
         parameters = (match["parameters"] or "").split(",")
         yield NamedStatement(
             name=f"{path.stem}.{match['name'].replace('-', '_')}",
