@@ -15,7 +15,7 @@ import msgspec
 
 from typedsql.errors import CodeError
 
-DIRECTIVES: Final = ("one", "optional", "order_by", "returns", "timeout")
+DIRECTIVES: Final = ("one", "optional", "order_by", "returns", "staging", "timeout")
 _REPEATED: Final = frozenset({"optional", "order_by"})
 _DIRECTIVE = re.compile(r"@(\S+)[ \t]*(.*)")
 _TIMEOUT = re.compile(r"(\d+(?:\.\d+)?)[ \t]*(ms|s|min)")
@@ -38,6 +38,7 @@ class Directives(msgspec.Struct, frozen=True, kw_only=True):
     optional: tuple[tuple[str, ...], ...] = ()
     orderings: tuple[Ordering, ...] = ()
     timeout_s: float | None = None
+    staging: str | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -115,6 +116,7 @@ def read_directives(
         optional=tuple(optional),
         orderings=tuple(orderings),
         timeout_s=timeout_s,
+        staging=single.get("staging"),
     )
 
 
@@ -128,6 +130,11 @@ def _check_plain(key: str, value: str) -> None:
         raise _Malformed(
             f"@returns {value} is no Python class name".replace("  ", " "),
             "write `-- @returns Name`",
+        )
+    if key == "staging" and not value.isidentifier():
+        raise _Malformed(
+            "@staging names the table that rows are merged into, without its schema",
+            "write `-- @staging table`",
         )
 
 

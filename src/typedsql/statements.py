@@ -44,6 +44,8 @@ SUFFIXES: Final = {
     SQLOperationType.INSERT_RETURNING: "<!",
 }
 DIGEST_LENGTH: Final = 16
+STAGING_SUFFIX: Final = "_staging"
+"""Behind a table's name: the temporary table that rows are in before they are merged into it."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -76,6 +78,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """``@order_by``: the orders a caller may choose from; the first is the statement's own."""
     timeout_s: float | None = None
     """``@timeout``: how long the server may take, in seconds; None is the connection's limit."""
+    staging: str | None = None
+    """``@staging``: the table that the rows of `staging_table` are merged into."""
     columns: Columns | None = None
     """What the analysis found, None until bound."""
     nullable: frozenset[str] | None = None
@@ -91,6 +95,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         parts.extend(f"@order_by {item.name} {item.expressions}" for item in self.orderings)
         if self.timeout_s is not None:
             parts.append(f"@timeout {self.timeout_s!r}")
+        if self.staging is not None:
+            parts.append(f"@staging {self.staging}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -228,6 +234,7 @@ def _statement(
         optional=read.optional,
         orderings=read.orderings,
         timeout_s=read.timeout_s,
+        staging=read.staging,
     )
 
 
