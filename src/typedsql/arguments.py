@@ -8,6 +8,7 @@ refuses by itself. Ranges and composites become what it knows them by.
 
 import datetime
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from msgspec.structs import astuple
@@ -23,6 +24,13 @@ _INTEGERS: frozenset[type] = frozenset({int, NoneType})
 _DATES: frozenset[type] = frozenset({datetime.date, NoneType})
 _FLOATS: frozenset[type] = frozenset({float, int, NoneType})
 _NOTHING: frozenset[type] = frozenset({NoneType})
+
+# What PostgreSQL's numeric holds: digits before and after the point (its manual, 8.1.2).
+_NUMERIC_DIGITS = 131_072
+_NUMERIC_SCALE = 16_383
+_NUMERIC_BITS = 435_411
+"""Of the largest integer that is certain to have no more digits."""
+_NON_FINITE = ("NaN", "Infinity", "-Infinity")
 
 # How the driver hands out 'infinity' and '-infinity', and so takes them back.
 _INFINITE = (datetime.datetime.max, datetime.datetime.min)
@@ -60,6 +68,26 @@ def _time(value: object) -> str | None:
     if value.tzinfo is not None:
         return "expected a time without a time zone, got one with"
     return None
+
+
+def refuse_binary_numeric(value: object) -> str | None:
+    """Why a value must not go through the driver's binary codec for numeric; None if it may.
+
+    Refuses what `codecs.encode_numeric` and the server refuse together: the codec takes
+    floats, strings and booleans, and stores a value that is too large as 0.
+    """
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            # A NaN with a sign or a payload has no text in PostgreSQL.
+            return None if str(value) in _NON_FINITE else "NaN with more than its name"
+        too_large = value.adjusted() >= _NUMERIC_DIGITS and value != 0
+        _, _, exponent = value.as_tuple()
+        too_fine = isinstance(exponent, int) and exponent < -_NUMERIC_SCALE
+    elif isinstance(value, int) and not isinstance(value, bool):
+        too_large, too_fine = value.bit_length() > _NUMERIC_BITS, False
+    else:
+        return f"expected Decimal or int, got {type(value).__name__}"
+    return "value out of numeric range" if too_large or too_fine else None
 
 
 def _document(value: object) -> str | None:
@@ -102,13 +130,21 @@ Guards = tuple[tuple[int, frozenset[type], Check, bool], ...]
 the driver is given something else in their place."""
 
 
-def guards_of(prepared: Any) -> Guards:
-    """What to look at in the arguments of a prepared statement."""
+def guards_of(prepared: Any, *, binary_numeric: bool = False) -> Guards:
+    """What to look at in the arguments of a prepared statement.
+
+    With `binary_numeric` also at those that the driver's own codec for numeric encodes.
+    """
     guards: list[tuple[int, frozenset[type], Check, bool]] = []
     for index, kind in enumerate(prepared.get_parameters()):
         name = kind.name.removesuffix("[]")
         if kind.schema != "pg_catalog" and kind.kind in ("array", "composite"):
             name = f"{kind.schema}.{name}"
+        if binary_numeric and name == "numeric":
+            of_elements = _elements(_NOTHING, refuse_binary_numeric)
+            look = of_elements if kind.kind == "array" else refuse_binary_numeric
+            guards.append((index, _NOTHING, look, False))
+            continue
         plain, check = _check_of(name + "[]" if kind.kind == "array" else name)
         if check is not None:
             guards.append((index, plain, check, plain is _NOTHING and _is_converted(kind)))

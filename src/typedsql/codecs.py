@@ -102,10 +102,19 @@ def decode_interval(parts: tuple[int, int, int]) -> datetime.timedelta:
 
 
 async def install(connection: "asyncpg.Connection[Any]") -> None:
-    """Set the codecs on a new connection; the pool calls it once for each."""
+    """Set the codecs on a new connection for queries; the pool calls it once for each."""
     await connection.set_type_codec(
         "numeric", schema="pg_catalog", format="text", encoder=encode_numeric, decoder=Decimal
     )
+    await install_bulk(connection)
+
+
+async def install_bulk(connection: "asyncpg.Connection[Any]") -> None:
+    """Set the codecs on a new connection of the bulk pool: all but that of numeric.
+
+    There the driver's own takes part in COPY, and `arguments.refuse_binary_numeric` stands
+    before it.
+    """
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
     )

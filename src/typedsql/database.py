@@ -1,8 +1,10 @@
-"""A pool of connections that runs named statements, and transactions on it."""
+"""Pools of connections that run named statements, and transactions on them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar, Unpack
 
 import asyncpg
@@ -10,17 +12,20 @@ import asyncpg
 from typedsql import codecs
 from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
-    ACQUIRE_TIMEOUT_S,
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
-    DEFAULT_MAX_SIZE,
-    DEFAULT_MIN_SIZE,
     IDLE_IN_TRANSACTION_TIMEOUT_S,
+    KEEPALIVE_IDLE_S,
     ConnectOptions,
+    bulk_limits,
     check_follow_options,
+    pool_limits,
 )
+from typedsql.driver_connection import Connection, Install, open_connection
 from typedsql.embedded import reachable
-from typedsql.errors import CodeError, TimeoutExpired
+from typedsql.errors import TimeoutExpired
+from typedsql.pool import Pool, Pooled
+from typedsql.pool_statistics import DatabaseStatistics
 from typedsql.project import Project
 from typedsql.query import Executor, as_fetched
 from typedsql.settings import ConnectionTarget
@@ -32,32 +37,33 @@ __all__ = ["ConnectOptions", "Database", "Isolation", "Transaction"]
 
 R = TypeVar("R")
 
-RELEASE_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 10.0
+"""For connections that are in use at the end to come back; they are cut after that."""
 
 
 class Database(Executor):
-    """A pool of connections to one database; made by `connect`.
+    """Connections to one database; made by `connect`.
 
     Each statement called on it directly is a transaction of its own.
     """
 
-    def __init__(
-        self,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        target: ConnectionTarget,
-        project: Project,
-        acquire_timeout_s: float,
-        touched: set[int],
-    ) -> None:
-        self._pool = pool
-        self._touched = touched
-        self._acquire_timeout_s = acquire_timeout_s
-        self._verified: Verified = {}
+    def __init__(self, target: ConnectionTarget, project: Project, options: ConnectOptions) -> None:
         self.target = target
-        """Where this pool is connected."""
+        """Where its connections go."""
         self.project = project
         """What the code was generated for."""
+        self._verified = Verified()
+        self._verified_bulk = Verified(binary_numeric=True)
+        self._pool = Pool(
+            _connector(target, project, options, codecs.install),
+            lambda connection: Session(connection, self._verified, project),
+            pool_limits(options),
+        )
+        self._bulk = Pool(
+            _connector(target, project, options, codecs.install_bulk),
+            lambda connection: Session(connection, self._verified_bulk, project),
+            bulk_limits(options),
+        )
 
     @classmethod
     @asynccontextmanager
@@ -72,72 +78,62 @@ class Database(Executor):
         """
         check_follow_options(options)
         async with reachable(target) as concrete:
-            touched: set[int] = set()
-            pool = await _open_pool(concrete, project, options, touched)
-            acquire_timeout_s = options.get("acquire_timeout_s", ACQUIRE_TIMEOUT_S)
-            database = cls(pool, concrete, project, acquire_timeout_s, touched)
+            database = cls(concrete, project, options)
             try:
+                await database._open()
                 async with database.connection() as connection:
                     await check_migrations(connection, project, options.get("migrations", "exact"))
                 yield database
             finally:
-                await _close_pool(pool)
+                await database._close()
+
+    async def _open(self) -> None:
+        try:
+            await self._pool.open()
+            await self._bulk.open()
+        except Exception as failure:
+            error = connection_failed(failure, self.target)
+            if error is None:
+                raise
+            raise error from failure
+
+    async def _close(self) -> None:
+        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any, None]:
         """A raw asyncpg connection, for what named statements cannot do.
 
         Its numeric, json and jsonb codecs are those of `typedsql.codecs`. Whatever it
-        sets for the session is undone when the block ends.
+        sets for the session is undone when the block ends, and its use after that is an
+        error.
         """
-        connection = await self._acquire()
-        self._mark(connection)
+        pool = self._pool
+        pooled = pool.take() or await self._acquire(pool)
+        lent = pooled.connection.lend()
         try:
-            yield connection
+            yield lent
         finally:
-            await self._release(connection)
+            pooled.connection.take_back(lent)
+            await pool.settle(pooled, dirty=True)
 
-    async def _acquire(self) -> Any:
+    async def _acquire(self, pool: Pool) -> Pooled:
         try:
-            return await self._pool.acquire(timeout=self._acquire_timeout_s)
+            return await pool.acquire()
         except TimeoutError as failure:
-            if self._pool.get_size() < self._pool.get_max_size():
+            limits = pool.limits
+            if pool.size < limits.max_size:
                 # It was not the others who kept it from connecting.
                 raise connection_failed(failure, self.target) or failure from failure
             raise TimeoutExpired(
-                f"no connection came free within {self._acquire_timeout_s:g} s: "
-                f"all {self._pool.get_max_size()} are in use"
+                f"no connection came free within {limits.acquire_timeout_s:g} s: "
+                f"all {limits.max_size} are in use"
             ) from failure
         except Exception as failure:
-            if self._pool.is_closing():
-                raise CodeError(
-                    "the database is closed: use it inside its `async with` block"
-                ) from failure
             error = connection_failed(failure, self.target)
-            if error is None:
+            if error is None or error is failure:
                 raise
             raise error from failure
-
-    def _mark(self, connection: Any) -> None:
-        """Have the session reset when the connection is given back.
-
-        After a failure as well: where a statement was prepared and not run, the server
-        waits inside it, with its tables locked against DDL, until it hears more.
-        """
-        try:
-            if not connection.is_closed():
-                self._touched.add(connection.get_server_pid())
-        except asyncpg.InterfaceError:
-            # Its session has ended, and the pool has taken it back: nothing is left to reset.
-            return
-
-    async def _release(self, connection: Any) -> None:
-        """Give a connection back. A cancelled caller does not stop it: the pool shields it."""
-        try:
-            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
-        except Exception:
-            # The pool has closed the connection. What ran on it has its result already.
-            return
 
     @asynccontextmanager
     async def transaction(
@@ -153,15 +149,44 @@ class Database(Executor):
         only matters to a serializable read-only transaction. Raises TransientError from
         the block or its end where the whole block should be run again.
         """
-        connection = await self._acquire()
+        async with (
+            self._lent(self._pool, self._verified) as (lent, session),
+            Transaction.begin(
+                lent, session, isolation=isolation, readonly=readonly, deferrable=deferrable
+            ) as transaction,
+        ):
+            yield transaction
+
+    @asynccontextmanager
+    async def bulk_transaction(
+        self, *, isolation: Isolation | None = None
+    ) -> AsyncGenerator[Transaction, None]:
+        """A transaction on a connection that can COPY records with numeric columns.
+
+        Otherwise like `transaction`: generated functions give the same on it, and are
+        slower where they read many numbers. Its connections are few and its own
+        (`bulk_max_size`), so that bulk work never takes those of queries.
+        """
+        async with (
+            self._lent(self._bulk, self._verified_bulk) as (lent, session),
+            Transaction.begin(lent, session, isolation=isolation) as transaction,
+        ):
+            yield transaction
+
+    @asynccontextmanager
+    async def _lent(
+        self, pool: Pool, verified: Verified
+    ) -> AsyncGenerator[tuple[Any, Session], None]:
+        """A connection and its session for a block: whoever keeps them cannot use them later."""
+        pooled = pool.take() or await self._acquire(pool)
+        lent = pooled.connection.lend()
+        failed = True
         try:
-            session = self._session(connection)
-            async with Transaction.begin(
-                connection, session, isolation=isolation, readonly=readonly, deferrable=deferrable
-            ) as transaction:
-                yield transaction
+            yield lent, Session(lent, verified, self.project)
+            failed = False
         finally:
-            await self._release(connection)
+            pooled.connection.take_back(lent)
+            await pool.settle(pooled, dirty=failed)
 
     async def fetch_all(
         self,
@@ -169,14 +194,14 @@ class Database(Executor):
         arguments: Sequence[object],
         read: Callable[[list[asyncpg.Record]], R],
     ) -> R:
-        connection = await self._acquire()
+        pool = self._pool
+        pooled = pool.take() or await self._acquire(pool)
         try:
-            rows = await self._session(connection).fetch_all(statement, arguments, as_fetched)
+            rows = await pooled.session.fetch_all(statement, arguments, as_fetched)
         except BaseException:
-            self._mark(connection)
-            await self._release(connection)
+            await pool.settle(pooled, dirty=True)
             raise
-        await self._release(connection)
+        pool.give_back(pooled)
         return read(rows)
 
     async def fetch_one(
@@ -185,100 +210,69 @@ class Database(Executor):
         arguments: Sequence[object],
         read: Callable[[asyncpg.Record | None], R],
     ) -> R:
-        connection = await self._acquire()
+        pool = self._pool
+        pooled = pool.take() or await self._acquire(pool)
         try:
-            row = await self._session(connection).fetch_one(statement, arguments, as_fetched)
+            row = await pooled.session.fetch_one(statement, arguments, as_fetched)
         except BaseException:
-            self._mark(connection)
-            await self._release(connection)
+            await pool.settle(pooled, dirty=True)
             raise
-        await self._release(connection)
+        pool.give_back(pooled)
         return read(row)
 
     async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
-        connection = await self._acquire()
+        pool = self._pool
+        pooled = pool.take() or await self._acquire(pool)
         try:
-            count = await self._session(connection).execute(statement, arguments)
+            count = await pooled.session.execute(statement, arguments)
         except BaseException:
-            self._mark(connection)
-            await self._release(connection)
+            await pool.settle(pooled, dirty=True)
             raise
-        await self._release(connection)
+        pool.give_back(pooled)
         return count
 
     async def batches(
         self, statement: Statement, arguments: Sequence[object]
     ) -> AsyncGenerator[list[asyncpg.Record], None]:
-        connection = await self._acquire()
-        try:
-            session = self._session(connection)
-            async with Transaction.begin(connection, session, readonly=True):
-                batches = session.batches(statement, arguments)
-                try:
-                    async for records in batches:
-                        yield records
-                finally:
-                    await batches.aclose()
-        finally:
-            await self._release(connection)
+        async with (
+            self._lent(self._pool, self._verified) as (lent, session),
+            Transaction.begin(lent, session, readonly=True),
+        ):
+            batches = session.batches(statement, arguments)
+            try:
+                async for records in batches:
+                    yield records
+            finally:
+                await batches.aclose()
 
-    def _session(self, connection: Any) -> Session:
-        return Session(connection, self._verified, self.project)
+    def statistics(self) -> DatabaseStatistics:
+        """What the pools have counted since they were opened, and how full they are."""
+        return DatabaseStatistics(queries=self._pool.statistics(), bulk=self._bulk.statistics())
 
     @property
     def pool_size(self) -> int:
-        """Connections that are open now."""
-        return self._pool.get_size()
+        """Connections for queries that are open now."""
+        return self._pool.size
 
     @property
     def pool_idle(self) -> int:
-        """Open connections that nobody uses now."""
-        return self._pool.get_idle_size()
+        """Open connections for queries that nobody uses now."""
+        return self._pool.idle
 
 
-async def _open_pool(
-    target: ConnectionTarget, project: Project, options: ConnectOptions, touched: set[int]
-) -> "asyncpg.Pool[asyncpg.Record]":
-    idle_ms = round(
-        options.get("idle_in_transaction_timeout_s", IDLE_IN_TRANSACTION_TIMEOUT_S) * 1000
+def _connector(
+    target: ConnectionTarget, project: Project, options: ConnectOptions, install: Install
+) -> Callable[[], Awaitable[Connection]]:
+    idle_s = options.get("idle_in_transaction_timeout_s", IDLE_IN_TRANSACTION_TIMEOUT_S)
+    return partial(
+        open_connection,
+        target,
+        install,
+        connect_timeout_s=options.get("connect_timeout_s", CONNECT_TIMEOUT_S),
+        command_timeout_s=options.get("command_timeout_s", COMMAND_TIMEOUT_S),
+        keepalive_idle_s=math.ceil(options.get("keepalive_idle_s", KEEPALIVE_IDLE_S)),
+        server_settings={
+            "application_name": options.get("application_name", project.name),
+            "idle_in_transaction_session_timeout": str(round(idle_s * 1000)),
+        },
     )
-    max_size = options.get("max_size", DEFAULT_MAX_SIZE)
-
-    async def reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        # The driver has rolled back what was open. Named statements leave nothing else
-        # behind (`generate` refuses those that would), so the round trip is spared them.
-        pid = connection.get_server_pid()
-        if pid in touched:
-            touched.discard(pid)
-            # RESET ALL, which the driver's query ends with, leaves the role as it was set.
-            await connection.execute(
-                f"RESET SESSION AUTHORIZATION;\n{connection.get_reset_query()}"
-            )
-
-    try:
-        return await asyncpg.create_pool(
-            **target.asyncpg_arguments(),
-            min_size=min(options.get("min_size", DEFAULT_MIN_SIZE), max_size),
-            max_size=max_size,
-            timeout=options.get("connect_timeout_s", CONNECT_TIMEOUT_S),
-            command_timeout=options.get("command_timeout_s", COMMAND_TIMEOUT_S),
-            init=codecs.install,
-            reset=reset,
-            server_settings={
-                "application_name": options.get("application_name", project.name),
-                "idle_in_transaction_session_timeout": str(idle_ms),
-            },
-        )
-    except Exception as failure:
-        error = connection_failed(failure, target)
-        if error is None:
-            raise
-        raise error from failure
-
-
-async def _close_pool(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()

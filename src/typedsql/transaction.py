@@ -24,8 +24,16 @@ CURSOR_BATCH_ROWS = 500
 """Rows of a stream that are in memory at once, beside the one in use."""
 CLOSE_TIMEOUT_S = 5.0
 
-Verified = dict[Statement, Guards]
-"""The statements that were compared with their analysis, and what to look at at each call."""
+
+class Verified(dict[Statement, Guards]):
+    """The statements that were compared with their analysis, and what to look at at each call.
+
+    `binary_numeric`: whether their connections are those of `codecs.install_bulk`.
+    """
+
+    def __init__(self, *, binary_numeric: bool = False) -> None:
+        super().__init__()
+        self.binary_numeric = binary_numeric
 
 
 class Session:
@@ -53,7 +61,12 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None:
             try:
-                guards = await check_statement(self._connection, statement, self._project)
+                guards = await check_statement(
+                    self._connection,
+                    statement,
+                    self._project,
+                    binary_numeric=self._verified.binary_numeric,
+                )
             except (Exception, asyncio.CancelledError) as failure:
                 self._refuse(failure, statement, arguments)
             self._verified[statement] = guards
@@ -220,6 +233,15 @@ class Transaction(Executor):
         if self._session is None:
             raise CodeError("the transaction has ended: use it inside its `async with` block")
         return self._session
+
+    @property
+    def driver_connection(self) -> Any:
+        """The driver's connection, for COPY within this transaction; unusable after its end.
+
+        What it raises is the driver's, and may hold row content.
+        """
+        self._open()
+        return self._connection
 
     # The session's coroutines are handed on as they are, not awaited in others.
 

@@ -76,10 +76,13 @@ async def applied_version(connection: Any, project: Project) -> str | None:
     return version
 
 
-async def check_statement(connection: Any, statement: Statement, project: Project) -> Guards:
+async def check_statement(
+    connection: Any, statement: Statement, project: Project, *, binary_numeric: bool
+) -> Guards:
     """Compare a statement's columns with its analysis. Raises StatementDrift.
 
-    Returns what to look at in the arguments of each call.
+    Returns what to look at in the arguments of each call. `binary_numeric`: whether the
+    connection encodes numeric by the driver's own codec, which takes too much.
     """
     prepared = await connection.prepare(statement.sql, timeout=statement.timeout_s)
     found = columns_of(prepared)
@@ -89,7 +92,7 @@ async def check_statement(connection: Any, statement: Statement, project: Projec
             f"; migrate the database, or run `{project.command} generate` and deploy its result",
             query=statement.name,
         )
-    return guards_of(prepared)
+    return guards_of(prepared, binary_numeric=binary_numeric)
 
 
 def columns_of(prepared: Any) -> Columns:

@@ -40,7 +40,7 @@ from typedsql.database import Database
 from typedsql.query import Executor, One, as_fetched
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement, load_statements
-from typedsql.transaction import Session, Transaction
+from typedsql.transaction import Session, Transaction, Verified
 from whaledb.documents import JSONObject
 from whaledb.project import PROJECT
 from whaledb.queries import users, whale_transactions
@@ -209,7 +209,7 @@ async def without_server(
     if row is None:
         raise RuntimeError(f"{subject.statement.name} found no row")
     stand_in = StandIn(connection, row)
-    session = Session(stand_in, {}, PROJECT)
+    session = Session(stand_in, Verified(), PROJECT)
     transaction = Transaction(session, stand_in)
     function, runner = subject.function, subject.runner
     statement = subject.statement
@@ -287,7 +287,7 @@ async def measure(server: ConnectionTarget, *, rounds: int, seed: int) -> None:
                 layers = await without_server(connection, subject, rounds=rounds, seed=seed)
                 told_layers(layers)
                 print("  on one connection, within a transaction:")
-                session = Session(connection, {}, PROJECT)
+                session = Session(connection, Verified(), PROJECT)
                 async with Transaction.begin(connection, session) as transaction:
                     await with_server(
                         partial(subject.driver, connection),

@@ -1,0 +1,139 @@
+"""The driver's connection as the pool needs it, and the one place of what is not its public API.
+
+asyncpg has no public way to tell whether a cancelled command still runs, to reach the socket,
+to lend a connection so that later use of it is an error, and to keep it from running a
+statement again by itself. tests/engine/test_driver_connection.py fails where that changes.
+"""
+
+import asyncio
+import select
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from typedsql.settings import ConnectionTarget
+
+if TYPE_CHECKING:
+    Driver = asyncpg.Connection[asyncpg.Record]
+else:
+    Driver = asyncpg.Connection
+
+KEEPALIVE_INTERVAL_S = 10
+KEEPALIVE_PROBES = 3
+"""Unanswered probes after which the system gives a connection up."""
+
+Install = Callable[["Connection"], Awaitable[None]]
+"""Sets the codecs of a new connection."""
+
+
+class Connection(Driver):
+    """A connection that a pool owns."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pooled_with: Collection[Connection] = ()
+        """All connections of the pool, this one among them."""
+        self._poll: Callable[[int], list[tuple[int, int]]] | None = None
+
+    def get_reset_query(self) -> str:
+        # RESET ALL, which the driver's query ends with, leaves the role as it was set.
+        return f"RESET SESSION AUTHORIZATION;\n{super().get_reset_query()}"
+
+    async def clean(self, *, timeout_s: float) -> None:
+        """Undo whatever its last user has left: a running statement, a transaction, settings.
+
+        Raises whatever the driver does where that is not done within `timeout_s`; the
+        connection cannot be used any more then.
+        """
+        driver: Any = self
+        if self.is_closed():
+            raise asyncpg.InterfaceError("connection is closed")
+        async with asyncio.timeout(timeout_s):
+            # Before that it is not known whether it is in a transaction.
+            await driver._protocol._wait_for_cancellation()
+            await self.reset()
+
+    def heard_something(self) -> bool:
+        """Whether something has arrived that nobody asked for: on an idle connection, its end.
+
+        Asks the system, not the server, and so before the event loop has read it.
+        """
+        return bool(self._poll and self._poll(0))
+
+    def watch_socket(self, keepalive_idle_s: int) -> None:
+        """Have the system probe an idle peer; be able to tell when it has sent something."""
+        driver: Any = self
+        found: socket.socket = driver._transport.get_extra_info("socket")
+        poll = select.poll()
+        poll.register(found.fileno(), select.POLLIN)
+        self._poll = poll.poll
+        if found.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_KEEPIDLE", keepalive_idle_s),
+            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+            ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+        ):
+            # Not every system lets a program choose them.
+            if hasattr(socket, name):
+                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def lend(self) -> Any:
+        """The connection for a user who may keep it: after `take_back` it refuses all use."""
+        return PoolConnectionProxy(self, self)  # type: ignore[arg-type]
+
+    def take_back(self, lent: Any) -> None:
+        """End the use of what `lend` gave, and of the cursors and statements made on it."""
+        driver: Any = self
+        lent._detach()
+        driver._on_release()
+
+    def _drop_global_statement_cache(self) -> None:
+        # The driver calls it where a prepared statement no longer fits, and would then prepare
+        # and run it again, whatever it returns now. A named statement's columns are to be
+        # compared first, which its session does; who uses a lent connection, asked for the driver.
+        driver: Any
+        for driver in {self, *self.pooled_with}:
+            driver._drop_local_statement_cache()
+        failure = sys.exc_info()[1]
+        own: Any = self
+        if own._proxy is None and isinstance(failure, asyncpg.InvalidCachedStatementError):
+            raise failure
+
+    def _drop_global_type_cache(self) -> None:
+        driver: Any
+        for driver in {self, *self.pooled_with}:
+            driver._drop_local_type_cache()
+
+
+async def open_connection(
+    target: ConnectionTarget,
+    install: Install,
+    *,
+    connect_timeout_s: float,
+    command_timeout_s: float,
+    keepalive_idle_s: int,
+    server_settings: dict[str, str],
+) -> Connection:
+    """A connection with its codecs, within `connect_timeout_s`. Raises what the driver does."""
+    async with asyncio.timeout(connect_timeout_s):
+        connection: Any = await asyncpg.connect(
+            **target.asyncpg_arguments(),
+            timeout=connect_timeout_s,
+            command_timeout=command_timeout_s,
+            connection_class=Connection,
+            server_settings=server_settings,
+        )
+        opened: Connection = connection
+        try:
+            opened.watch_socket(keepalive_idle_s)
+            await install(opened)
+        except BaseException:
+            opened.terminate()
+            raise
+    return opened
