@@ -1,5 +1,6 @@
 """Pools of connections that run named statements, and transactions on them."""
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -97,10 +98,7 @@ class Database(Executor):
             raise error from failure
 
     async def _close(self) -> None:
-        try:
-            await self._bulk.close(CLOSE_TIMEOUT_S)
-        finally:
-            await self._pool.close(CLOSE_TIMEOUT_S)
+        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any, None]:

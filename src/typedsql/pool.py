@@ -69,6 +69,7 @@ class Pool:
         self._idle: list[Pooled] = []  # the last one used is the next one used
         self._waiting: OrderedDict[asyncio.Future[Pooled], None] = OrderedDict()
         self._opening = 0
+        self._expired_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Event | None = None
         """Set once the last connection is gone; None while the pool is open."""
@@ -78,7 +79,8 @@ class Pool:
         """Open the connections that are kept open. Raises what the driver does."""
         if self.limits.min_size > 0:
             # One, to be told what is wrong; the others are opened beside what follows.
-            self._offer(self._admit(await self._connect()))
+            started = time.monotonic()
+            self._admit(await self._connect(), started)
         self._start(self._keep_house())
 
     def take(self) -> Pooled | None:
@@ -111,8 +113,9 @@ class Pool:
         Raises TimeoutError after the limit, CodeError on a closed pool, and what the driver
         raises where the connection that was opened for this caller could not be.
         """
+        limit = asyncio.timeout(self.limits.acquire_timeout_s)
         try:
-            async with asyncio.timeout(self.limits.acquire_timeout_s):
+            async with limit:
                 while True:
                     self._refuse_if_closed()
                     pooled = self.take()
@@ -124,14 +127,14 @@ class Pool:
                     if await self._answers(pooled):
                         self._count.acquired += 1
                         return pooled
-        except TimeoutError:
-            self._count.acquires_timed_out += 1
-            raise
         except asyncio.CancelledError:
             self._count.acquires_canceled += 1
             raise
         except Exception:
-            self._count.acquires_failed += 1
+            if limit.expired():
+                self._count.acquires_timed_out += 1
+            else:
+                self._count.acquires_failed += 1
             raise
 
     async def _wait(self) -> Pooled:
@@ -172,12 +175,15 @@ class Pool:
         hears more.
         """
         pooled.dirty = dirty
+        # It would keep the frames of the failure, with what was in them, until the next one.
+        pooled.session.failed = None
         cleaning = self.give_back(pooled)
         if cleaning is not None:
             await asyncio.wait({cleaning}, timeout=SETTLE_TIMEOUT_S)
 
     def expire(self) -> None:
         """Replace every connection: the idle ones now, the others when they come back."""
+        self._expired_at = time.monotonic()
         for pooled in self._all.values():
             pooled.expires_at = 0.0
         while self._idle:
@@ -237,14 +243,25 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _admit(self, connection: Connection) -> Pooled:
+    def _admit(self, connection: Connection, started: float) -> None:
         early = LIFETIME_JITTER * random.random()  # noqa: S311 - no secret
-        life_s = self.limits.max_lifetime_s * (1 - early)
-        pooled = Pooled(connection, self._session(connection), time.monotonic() + life_s)
+        expires_at = started + self.limits.max_lifetime_s * (1 - early)
+        if started < self._expired_at:
+            # It may be one to a server that those who expired the others no longer want.
+            expires_at = 0.0
+        pooled = Pooled(connection, self._session(connection), expires_at)
         self._all[connection] = pooled
         connection.pooled_with = self._all.keys()
+        connection.add_termination_listener(self._ended)
         self._count.opened += 1
-        return pooled
+        self._offer(pooled)
+
+    def _ended(self, connection: Any) -> None:
+        """The driver has seen the end of a connection; one that is in use its user gives back."""
+        pooled = self._all.get(connection)
+        if pooled is not None and pooled in self._idle:
+            self._idle.remove(pooled)
+            self._forget(pooled)
 
     def _offer(self, pooled: Pooled) -> None:
         """To whoever has waited longest, or to the idle ones."""
@@ -279,6 +296,7 @@ class Pool:
             self._start(self._open_one())
 
     async def _open_one(self) -> None:
+        started = time.monotonic()
         try:
             connection = await self._connect()
         except Exception as failure:
@@ -294,7 +312,7 @@ class Pool:
             raise
         else:
             self._opening -= 1
-            self._offer(self._admit(connection))
+            self._admit(connection, started)
 
     async def _answers(self, pooled: Pooled) -> bool:
         """Whether an idle connection is alive; it is given up where it is not."""
