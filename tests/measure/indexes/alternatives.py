@@ -1,4 +1,4 @@
-"""Other kinds of index, and other defaults and limits, that could stand in place of what is there."""
+"""Other kinds of index and other defaults, which could stand in place of what is there."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -29,7 +29,7 @@ WHERE
 async def update_costs(
     connection: asyncpg.Connection, loader: Loader, rows: int, rounds: int
 ) -> list[str]:
-    """A line for each fillfactor, in turn: time, WAL, size, and how many rows stayed on their page."""
+    """A line for each fillfactor, loaded in turn: what pricing all rows took, wrote and left."""
     process = connection.get_server_pid()
     taken: dict[int, list[float]] = {fillfactor: [] for fillfactor in FILLFACTORS}
     lines: dict[int, str] = {}
