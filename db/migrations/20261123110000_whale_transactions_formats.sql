@@ -1,7 +1,7 @@
 -- Why:    a regular expression that counts, such as [0-9a-f]{64}, is matched by an automaton of
---         as many states, which is built anew for each row: the four took 17 of the 35
---         microseconds that storing a transfer cost the server. A length and one class take 2
---         (db/README.md). What is accepted is the same, and so are the names.
+--         as many states, which is built anew for each value: the four took 17 microseconds of
+--         each row, where a length and one class take 2 (measured, db/README.md). What is
+--         accepted is the same, and so are the names.
 -- Locks:  ACCESS EXCLUSIVE on whale_transactions; catalog only, as no row is read.
 -- Deploy: any time; the next migration reads the rows.
 

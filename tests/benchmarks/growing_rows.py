@@ -4,6 +4,7 @@ As on a chain, a few addresses are in most transfers, and half of the senders ar
 each row falls on pages of three large indexes that nothing else near it in time touches.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -70,5 +71,4 @@ class Transfers:
     def _value(self) -> tuple[Decimal, Decimal]:
         """Ether with a heavy tail, and its score."""
         ether = Decimal(int(LEAST_VALUE_WEI * self._random.paretovariate(1.1))).scaleb(-18)
-        score = min(ether.log10() / 5, Decimal(1))
-        return ether, score.quantize(Decimal("0.0001"))
+        return ether, Decimal(f"{min(math.log10(ether) / 5, 1):.4f}")

@@ -125,7 +125,9 @@ async def run(
     order = list(CONTENDERS)
     empty: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     points: list[Point] = []
-    async with contenders(target) as stores, watching(target) as watcher:
+    # The first merge opens its connections.
+    first = transfers.next(2 * LANES)
+    async with contenders(target, first) as stores, watching(target) as watcher:
         for _ in range(EMPTY_ROUNDS):
             shuffle(order)
             for name in order:
@@ -172,8 +174,10 @@ async def timed(store: Store, rows: Rows) -> float:
 
 
 @asynccontextmanager
-async def contenders(target: ConnectionTarget) -> AsyncGenerator[Mapping[str, Store], None]:
-    """What stores rows, each with connections of its own, opened beforehand."""
+async def contenders(
+    target: ConnectionTarget, first: Rows
+) -> AsyncGenerator[Mapping[str, Store], None]:
+    """What stores rows, each with connections of its own, opened by storing the `first` ones."""
     lanes: list[asyncpg.Connection] = []
     try:
         for _ in range(LANES):
@@ -186,8 +190,7 @@ async def contenders(target: ConnectionTarget) -> AsyncGenerator[Mapping[str, St
             f"CREATE TEMPORARY TABLE encoding (LIKE public.{TABLE} INCLUDING DEFAULTS)"
         )
         async with Database.connect(target, project=PROJECT) as db:
-            # The first merge opens its connections.
-            await whale_transactions.merge_rows(db, Transfers(0).next(LANES * 2))
+            await whale_transactions.merge_rows(db, first)
 
             async def ours(rows: Rows) -> float:
                 started = time.perf_counter()

@@ -8,7 +8,7 @@ that one; WAL and size are what that one adds for each row. The bytes that are c
 prepared beforehand, so the ratio is the server's, the largest that an index can have: a client
 that is slower than the server sees less of it.
 
-Alternatives: the same with another kind of index, or another default, in place of what is there.
+Alternatives: the same with another kind of index, default or CHECK in place of what is there.
 
 Updates: what a second write to each row costs, by the free space that a page is left with.
 

@@ -1,11 +1,12 @@
-"""Other kinds of index and other defaults, which could stand in place of what is there."""
+"""Other indexes, defaults and CHECKs that could stand in place of what is there."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from tests.measure.indexes.loading import Change
 
-TRANSFERS: Final = "public.whale_transactions"
+TABLE: Final = "whale_transactions"
+TRANSFERS: Final = f"public.{TABLE}"
 READ: Final = "orphaned_at IS NULL AND succeeded IS DISTINCT FROM FALSE"
 """The rows that most statements read."""
 
@@ -25,6 +26,25 @@ def default_of_id(expression: str) -> Change:
     return Change(
         [f"ALTER TABLE {TRANSFERS} ALTER COLUMN id SET DEFAULT {expression}"],
         [f"ALTER TABLE {TRANSFERS} ALTER COLUMN id SET DEFAULT gen_random_uuid()"],
+    )
+
+
+def formats(check: str) -> Change:
+    """Other CHECKs of hashes and addresses; `check` is one of {column}, of {digits} digits."""
+    names = {"hash": 64, "block_hash": 64, "from_address": 40, "to_address": 40}
+    dropped = [f"DROP CONSTRAINT {TABLE}_{column}_format" for column in names]
+
+    def made(form: str) -> str:
+        added = [
+            f"ADD CONSTRAINT {TABLE}_{column}_format"
+            f" CHECK ({form.format(column=column, digits=digits, length=digits + 2)})"
+            for column, digits in names.items()
+        ]
+        return f"ALTER TABLE {TRANSFERS} {', '.join([*dropped, *added])}"
+
+    return Change(
+        [made(check)],
+        [made("octet_length({column}) = {length} AND {column} ~ '^0x[0-9a-f]*$'")],
     )
 
 
@@ -67,6 +87,8 @@ ALTERNATIVES: Final[Mapping[str, Change]] = {
     ),
     "id: uuidv7()": default_of_id("uuidv7()"),
     "id: a constant": default_of_id("'00000000-0000-0000-0000-000000000000'"),
+    "formats: counted": formats("{column} ~ '^0x[0-9a-f]{{{digits}}}$'"),
+    "formats: none": formats("TRUE"),
     "fillfactor 80": Change(
         [f"ALTER TABLE {TRANSFERS} SET (fillfactor = 80)"],
         [f"ALTER TABLE {TRANSFERS} RESET (fillfactor)"],

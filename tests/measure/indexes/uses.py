@@ -73,7 +73,7 @@ async def run(
     arguments: list[Any],
     *,
     hidden: str | None,
-    repeats: int = REPEATS,
+    repeats: int,
 ) -> Run | None:
     """What the statement takes; nothing of what it wrote stays."""
     times: list[float] = []
@@ -111,7 +111,7 @@ def used(plan: dict[str, Any]) -> Iterator[str]:
 
 
 async def uses(
-    connection: asyncpg.Connection, table: MeasuredTable, rows: int
+    connection: asyncpg.Connection, table: MeasuredTable, rows: int, *, repeats: int = REPEATS
 ) -> tuple[list[Use], list[str]]:
     """What the table's indexes give, and the statements that were not measured, with why."""
     await connection.execute(f"VACUUM ANALYZE public.{table.name}")
@@ -121,16 +121,19 @@ async def uses(
     found: list[Use] = []
     left_out: list[str] = []
     for statement in statements(table):
+        if statement.staging is not None:
+            left_out.append(f"{statement.name}: reads a staging table")
+            continue
         missing = [name for name in statement.parameters if name not in values]
         if missing:
             left_out.append(f"{statement.name}: writes new rows or takes {', '.join(missing)}")
             continue
         arguments = [values[name] for name in statement.parameters]
-        with_it = await run(connection, statement, arguments, hidden=None)
+        with_it = await run(connection, statement, arguments, hidden=None, repeats=repeats)
         if with_it is None:
             left_out.append(f"{statement.name}: only adds rows, or takes {STATEMENT_LIMIT_S} s")
             continue
         for index in sorted(with_it.indexes & own):
-            without_it = await run(connection, statement, arguments, hidden=index, repeats=3)
+            without_it = await run(connection, statement, arguments, hidden=index, repeats=repeats)
             found.append(Use(index, statement.name, with_it, without_it))
     return found, left_out
