@@ -64,14 +64,16 @@ def throwaway_server(
     *,
     settings: Mapping[str, str] | None = None,
     files: Mapping[str, Path] | None = None,
+    parent: Path | None = None,
 ) -> Generator[ConnectionTarget, None, None]:
     """A server of a release on 127.0.0.1 that asks for a password; gone afterwards.
 
-    `files` are copied into its data directory, readable by its user alone.
+    `files` are copied into its data directory, readable by its user alone, which is made in
+    `parent`; None is the folder for temporary files.
     """
     programs = program_folder(major, folder)
     account = account_for(None)
-    base = Path(tempfile.gettempdir()) / f"{PROJECT}-throwaway-{secrets.token_hex(6)}"
+    base = (parent or Path(tempfile.gettempdir())) / f"{PROJECT}-throwaway-{secrets.token_hex(6)}"
     base.mkdir(mode=0o700)
     account.give(base)
     password = secrets.token_urlsafe(24)

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from typedsql import timestamps
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -126,3 +128,4 @@ async def install_bulk(connection: "asyncpg.Connection[Any]") -> None:
         encoder=encode_interval,
         decoder=decode_interval,
     )
+    await timestamps.install(connection)

@@ -90,9 +90,12 @@ class Many(_Rows[R]):
     ) -> None:
         super().__init__(statement, row, decoders)
         build = self._build
-        self._read: Callable[[list[asyncpg.Record]], list[R]] = lambda records: [
-            build(record) for record in records
-        ]
+        # Rows whose values are taken as they come are spared the calls of a builder.
+        self._read: Callable[[list[asyncpg.Record]], list[R]] = (
+            (lambda records: [build(record) for record in records])
+            if decoders
+            else (lambda records: [row(*record) for record in records])
+        )
 
     def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, list[R]]:
         return db.fetch_all(self._statement, arguments, self._read)

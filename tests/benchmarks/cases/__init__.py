@@ -1,0 +1,1 @@
+"""The cases, in the order in which they are run and told."""

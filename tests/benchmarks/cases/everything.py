@@ -1,0 +1,6 @@
+"""All cases, in the order in which they are run and told."""
+
+from tests.benchmarks.cases import fetch, point_reads
+from tests.benchmarks.frame import Case
+
+CASES: tuple[Case, ...] = (*fetch.CASES, *point_reads.CASES)

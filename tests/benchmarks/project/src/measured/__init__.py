@@ -1,0 +1,1 @@
+"""Typed functions of the statements that the benchmark measures."""
