@@ -88,6 +88,7 @@ ON CONFLICT (id) DO UPDATE
 RETURNING (t.xmax = 0) AS inserted;
 
 -- name: get(id)^
+-- @batch
 -- One alert.
 -- Index: alerts_pkey.
 SELECT

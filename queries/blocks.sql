@@ -67,6 +67,7 @@ ON CONFLICT (hash, chain_id) DO UPDATE
 RETURNING (t.xmax = 0) AS inserted;
 
 -- name: get(chain_id, hash)^
+-- @batch
 -- One block by its hash, canonical or orphaned.
 -- Index: blocks_pkey.
 SELECT

@@ -35,6 +35,7 @@ RETURNING
     t.updated_at;
 
 -- name: merge(price_level, size, side, strength, exchange, symbol)<!
+-- @batch merge_many by symbol, exchange, side, price_level
 -- Adds a level, or writes its new size. A NULL strength leaves the stored one.
 -- Returns true when added, false when changed, and no row when there was nothing to change.
 -- Index: idx_liquidity_zones_symbol.
@@ -64,6 +65,89 @@ ON CONFLICT (symbol, exchange, side, price_level) DO UPDATE
         coalesce(excluded.strength, t.strength)
     )
 RETURNING (t.xmax = 0) AS inserted;
+
+-- name: merge_many(price_level, size, side, strength, exchange, symbol)
+-- @returns MergedOrdinal
+-- Merges levels as merge does one, given as arrays of equal length; what calls of merge become
+-- that are made at the same time. Returns the position among the given, from 1, of each that
+-- was added (inserted is true) or changed (false); one that was there unchanged is not
+-- returned.
+-- A level given twice is an error (21000), and nothing is written.
+-- Rows are locked in the order of their keys, so that two such statements do not deadlock.
+-- Index: idx_liquidity_zones_symbol.
+WITH given AS MATERIALIZED (
+    SELECT
+        g.ordinal,
+        g.price_level,
+        g.size,
+        g.side,
+        g.strength,
+        g.exchange,
+        g.symbol
+    FROM
+        unnest(
+            CAST(:price_level AS NUMERIC[]),
+            CAST(:size AS NUMERIC[]),
+            CAST(:side AS TEXT[]),
+            CAST(:strength AS NUMERIC[]),
+            CAST(:exchange AS TEXT[]),
+            CAST(:symbol AS TEXT[])
+        ) WITH ORDINALITY AS g (
+            price_level,
+            size,
+            side,
+            strength,
+            exchange,
+            symbol,
+            ordinal
+        )
+),
+
+written AS (
+    INSERT INTO public.liquidity_zones AS t (
+        price_level,
+        size,
+        side,
+        strength,
+        exchange,
+        symbol
+    )
+    SELECT
+        g.price_level,
+        g.size,
+        g.side,
+        g.strength,
+        g.exchange,
+        g.symbol
+    FROM given AS g
+    ORDER BY g.symbol ASC, g.exchange ASC, g.side ASC, g.price_level ASC
+    ON CONFLICT (symbol, exchange, side, price_level) DO UPDATE
+        SET
+            size = excluded.size,
+            strength = coalesce(excluded.strength, t.strength),
+            updated_at = now()
+        WHERE (t.size, t.strength) IS DISTINCT FROM (
+            excluded.size,
+            coalesce(excluded.strength, t.strength)
+        )
+    RETURNING
+        t.symbol,
+        t.exchange,
+        t.side,
+        t.price_level,
+        (t.xmax = 0) AS inserted
+)
+
+SELECT
+    g.ordinal,
+    w.inserted
+FROM written AS w
+INNER JOIN given AS g
+    ON
+        w.symbol = g.symbol
+        AND w.exchange = g.exchange
+        AND w.side = g.side
+        AND w.price_level = g.price_level;
 
 -- name: merge_batch(exchange, symbol, sides, price_levels, sizes, strengths)
 -- @returns MergedLevel

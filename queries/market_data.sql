@@ -55,6 +55,7 @@ RETURNING
     t.updated_at;
 
 -- name: merge(exchange, symbol, interval, open_time, open, high, low, close, volume, trade_count)<!
+-- @batch merge_many by symbol, exchange, interval, open_time
 -- Adds a candle, or writes the newer state of one that was still open. A NULL trade_count
 -- leaves the stored one.
 -- Returns true when this transaction added it (xmax, which other tables ask, is not to be had
@@ -102,6 +103,117 @@ ON CONFLICT (symbol, exchange, interval, open_time) DO UPDATE
         coalesce(excluded.trade_count, t.trade_count)
     )
 RETURNING (t.created_at = t.updated_at) AS inserted;
+
+-- name: merge_many(exchange, symbol, interval, open_time, open, high, low, close, volume, trade_count)
+-- @returns MergedOrdinal
+-- Merges candles as merge does one, given as arrays of equal length; what calls of merge become
+-- that are made at the same time. Returns the position among the given, from 1, of each that
+-- was added (inserted is true) or changed (false); one that was there unchanged is not
+-- returned.
+-- A candle given twice is an error (21000), and nothing is written.
+-- Rows are locked in the order of their keys, so that two such statements do not deadlock.
+-- Index: market_data_pkey.
+WITH given AS MATERIALIZED (
+    SELECT
+        g.ordinal,
+        g.exchange,
+        g.symbol,
+        g.interval,
+        g.open_time,
+        g.open,
+        g.high,
+        g.low,
+        g.close,
+        g.volume,
+        g.trade_count
+    FROM
+        unnest(
+            CAST(:exchange AS TEXT[]),
+            CAST(:symbol AS TEXT[]),
+            CAST(:interval AS TEXT[]),
+            CAST(:open_time AS TIMESTAMPTZ[]),
+            CAST(:open AS NUMERIC[]),
+            CAST(:high AS NUMERIC[]),
+            CAST(:low AS NUMERIC[]),
+            CAST(:close AS NUMERIC[]),
+            CAST(:volume AS NUMERIC[]),
+            CAST(:trade_count AS BIGINT[])
+        ) WITH ORDINALITY AS g (
+            exchange,
+            symbol,
+            interval,
+            open_time,
+            open,
+            high,
+            low,
+            close,
+            volume,
+            trade_count,
+            ordinal
+        )
+),
+
+written AS (
+    INSERT INTO public.market_data AS t (
+        exchange,
+        symbol,
+        interval,
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        trade_count
+    )
+    SELECT
+        g.exchange,
+        g.symbol,
+        g.interval,
+        g.open_time,
+        g.open,
+        g.high,
+        g.low,
+        g.close,
+        g.volume,
+        g.trade_count
+    FROM given AS g
+    ORDER BY g.symbol ASC, g.exchange ASC, g.interval ASC, g.open_time ASC
+    ON CONFLICT (symbol, exchange, interval, open_time) DO UPDATE
+        SET
+            open = excluded.open,
+            high = excluded.high,
+            low = excluded.low,
+            close = excluded.close,
+            volume = excluded.volume,
+            trade_count = coalesce(excluded.trade_count, t.trade_count),
+            updated_at = now()
+        WHERE (t.open, t.high, t.low, t.close, t.volume, t.trade_count) IS DISTINCT FROM (
+            excluded.open,
+            excluded.high,
+            excluded.low,
+            excluded.close,
+            excluded.volume,
+            coalesce(excluded.trade_count, t.trade_count)
+        )
+    RETURNING
+        t.symbol,
+        t.exchange,
+        t.interval,
+        t.open_time,
+        (t.created_at = t.updated_at) AS inserted
+)
+
+SELECT
+    g.ordinal,
+    w.inserted
+FROM written AS w
+INNER JOIN given AS g
+    ON
+        w.symbol = g.symbol
+        AND w.exchange = g.exchange
+        AND w.interval = g.interval
+        AND w.open_time = g.open_time;
 
 -- name: merge_batch(exchange, symbol, interval, open_times, opens, highs, lows, closes, volumes, trade_counts)
 -- @returns MergedCandle
@@ -176,6 +288,7 @@ RETURNING
     (t.created_at = t.updated_at) AS inserted;
 
 -- name: get(exchange, symbol, interval, open_time)^
+-- @batch
 -- One candle.
 -- Index: market_data_pkey.
 SELECT

@@ -49,6 +49,7 @@ ON CONFLICT (id) DO UPDATE
 RETURNING (t.xmax = 0) AS inserted;
 
 -- name: get(id)^
+-- @batch
 -- One profile.
 -- Index: users_pkey.
 SELECT

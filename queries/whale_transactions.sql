@@ -7,6 +7,7 @@
 -- that no receipt told, as before Byzantium). Time ranges are half open, [since, until).
 
 -- name: insert(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, value_usd, price_source, priced_at, gas_price, gas_used, succeeded, whale_score)<!
+-- @batch insert_many by hash, chain_id, block_hash, trace_path
 -- Adds one canonical row and returns it whole.
 -- A row that is there already is a unique violation; use merge where it may be.
 -- value_usd, price_source and priced_at are given together or all NULL.
@@ -70,7 +71,164 @@ RETURNING
     t.created_at,
     t.updated_at;
 
+-- name: insert_many(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, value_usd, price_source, priced_at, gas_price, gas_used, succeeded, whale_score)
+-- @returns InsertedTransaction
+-- Adds rows as insert does one, given as arrays of equal length; what calls of insert become
+-- that are made at the same time. ordinal is the position of a row among the given, from 1.
+-- A row that is there already, or is given twice, is a unique violation, and none is added.
+-- Rows are added in the order of their keys, so that two such statements do not deadlock.
+-- Index: whale_transactions_pkey.
+WITH given AS MATERIALIZED (
+    SELECT
+        g.ordinal,
+        g.chain_id,
+        g.trace_path,
+        g.block_number,
+        g.block_timestamp,
+        g.value_eth,
+        g.value_usd,
+        g.price_source,
+        g.priced_at,
+        g.gas_price,
+        g.gas_used,
+        g.succeeded,
+        g.whale_score,
+        lower(g.hash) AS hash,
+        lower(g.block_hash) AS block_hash,
+        lower(g.from_address) AS from_address,
+        lower(g.to_address) AS to_address
+    FROM
+        unnest(
+            CAST(:hash AS TEXT[]),
+            CAST(:chain_id AS BIGINT[]),
+            CAST(:block_hash AS TEXT[]),
+            CAST(:trace_path AS TEXT[]),
+            CAST(:block_number AS BIGINT[]),
+            CAST(:block_timestamp AS TIMESTAMPTZ[]),
+            CAST(:from_address AS TEXT[]),
+            CAST(:to_address AS TEXT[]),
+            CAST(:value_eth AS NUMERIC[]),
+            CAST(:value_usd AS NUMERIC[]),
+            CAST(:price_source AS TEXT[]),
+            CAST(:priced_at AS TIMESTAMPTZ[]),
+            CAST(:gas_price AS BIGINT[]),
+            CAST(:gas_used AS BIGINT[]),
+            CAST(:succeeded AS BOOLEAN[]),
+            CAST(:whale_score AS NUMERIC[])
+        ) WITH ORDINALITY AS g (
+            hash,
+            chain_id,
+            block_hash,
+            trace_path,
+            block_number,
+            block_timestamp,
+            from_address,
+            to_address,
+            value_eth,
+            value_usd,
+            price_source,
+            priced_at,
+            gas_price,
+            gas_used,
+            succeeded,
+            whale_score,
+            ordinal
+        )
+),
+
+written AS (
+    INSERT INTO public.whale_transactions AS t (
+        hash,
+        chain_id,
+        block_hash,
+        trace_path,
+        block_number,
+        block_timestamp,
+        from_address,
+        to_address,
+        value_eth,
+        value_usd,
+        price_source,
+        priced_at,
+        gas_price,
+        gas_used,
+        succeeded,
+        whale_score
+    )
+    SELECT
+        g.hash,
+        g.chain_id,
+        g.block_hash,
+        g.trace_path,
+        g.block_number,
+        g.block_timestamp,
+        g.from_address,
+        g.to_address,
+        g.value_eth,
+        g.value_usd,
+        g.price_source,
+        g.priced_at,
+        g.gas_price,
+        g.gas_used,
+        g.succeeded,
+        g.whale_score
+    FROM given AS g
+    ORDER BY g.hash ASC, g.chain_id ASC, g.block_hash ASC, g.trace_path ASC
+    RETURNING
+        t.id,
+        t.hash,
+        t.chain_id,
+        t.block_hash,
+        t.trace_path,
+        t.block_number,
+        t.block_timestamp,
+        t.from_address,
+        t.to_address,
+        t.value_eth,
+        t.value_usd,
+        t.price_source,
+        t.priced_at,
+        t.gas_price,
+        t.gas_used,
+        t.succeeded,
+        t.whale_score,
+        t.orphaned_at,
+        t.created_at,
+        t.updated_at
+)
+
+SELECT
+    g.ordinal,
+    w.id,
+    w.hash,
+    w.chain_id,
+    w.block_hash,
+    w.trace_path,
+    w.block_number,
+    w.block_timestamp,
+    w.from_address,
+    w.to_address,
+    w.value_eth,
+    w.value_usd,
+    w.price_source,
+    w.priced_at,
+    w.gas_price,
+    w.gas_used,
+    w.succeeded,
+    w.whale_score,
+    w.orphaned_at,
+    w.created_at,
+    w.updated_at
+FROM written AS w
+INNER JOIN given AS g
+    ON
+        w.hash = g.hash
+        AND w.chain_id = g.chain_id
+        AND w.block_hash = g.block_hash
+        AND w.trace_path = g.trace_path;
+
 -- name: merge(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, gas_price, gas_used, succeeded, orphaned_at)<!
+-- @batch merge_many by hash, chain_id, block_hash, trace_path
 -- Adds a row, or teaches a stored one what its receipt says (gas_used, succeeded). Its
 -- whale_score is computed when it is added and when succeeded changes.
 -- Returns true when added, false when changed, and no row when there was nothing to change.
@@ -124,6 +282,131 @@ ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
         coalesce(excluded.succeeded, t.succeeded)
     )
 RETURNING (t.xmax = 0) AS inserted;
+
+-- name: merge_many(hash, chain_id, block_hash, trace_path, block_number, block_timestamp, from_address, to_address, value_eth, gas_price, gas_used, succeeded, orphaned_at)
+-- @returns MergedOrdinal
+-- Merges rows as merge does one, given as arrays of equal length; what calls of merge become
+-- that are made at the same time. Returns the position among the given, from 1, of each that
+-- was added (inserted is true) or changed (false); one that was there unchanged is not
+-- returned.
+-- A row that is given twice is an error (21000), and nothing is written.
+-- Rows are locked in the order of their keys, so that two such statements do not deadlock.
+-- Index: whale_transactions_pkey.
+WITH given AS MATERIALIZED (
+    SELECT
+        g.ordinal,
+        g.chain_id,
+        g.trace_path,
+        g.block_number,
+        g.block_timestamp,
+        g.value_eth,
+        g.gas_price,
+        g.gas_used,
+        g.succeeded,
+        g.orphaned_at,
+        lower(g.hash) AS hash,
+        lower(g.block_hash) AS block_hash,
+        lower(g.from_address) AS from_address,
+        lower(g.to_address) AS to_address
+    FROM
+        unnest(
+            CAST(:hash AS TEXT[]),
+            CAST(:chain_id AS BIGINT[]),
+            CAST(:block_hash AS TEXT[]),
+            CAST(:trace_path AS TEXT[]),
+            CAST(:block_number AS BIGINT[]),
+            CAST(:block_timestamp AS TIMESTAMPTZ[]),
+            CAST(:from_address AS TEXT[]),
+            CAST(:to_address AS TEXT[]),
+            CAST(:value_eth AS NUMERIC[]),
+            CAST(:gas_price AS BIGINT[]),
+            CAST(:gas_used AS BIGINT[]),
+            CAST(:succeeded AS BOOLEAN[]),
+            CAST(:orphaned_at AS TIMESTAMPTZ[])
+        ) WITH ORDINALITY AS g (
+            hash,
+            chain_id,
+            block_hash,
+            trace_path,
+            block_number,
+            block_timestamp,
+            from_address,
+            to_address,
+            value_eth,
+            gas_price,
+            gas_used,
+            succeeded,
+            orphaned_at,
+            ordinal
+        )
+),
+
+written AS (
+    INSERT INTO public.whale_transactions AS t (
+        hash,
+        chain_id,
+        block_hash,
+        trace_path,
+        block_number,
+        block_timestamp,
+        from_address,
+        to_address,
+        value_eth,
+        gas_price,
+        gas_used,
+        succeeded,
+        whale_score,
+        orphaned_at
+    )
+    SELECT
+        g.hash,
+        g.chain_id,
+        g.block_hash,
+        g.trace_path,
+        g.block_number,
+        g.block_timestamp,
+        g.from_address,
+        g.to_address,
+        g.value_eth,
+        g.gas_price,
+        g.gas_used,
+        g.succeeded,
+        public.whale_score(g.value_eth, g.succeeded) AS whale_score,
+        g.orphaned_at
+    FROM given AS g
+    ORDER BY g.hash ASC, g.chain_id ASC, g.block_hash ASC, g.trace_path ASC
+    ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
+        SET
+            gas_used = coalesce(excluded.gas_used, t.gas_used),
+            succeeded = coalesce(excluded.succeeded, t.succeeded),
+            whale_score = CASE
+                WHEN excluded.succeeded <> t.succeeded OR t.succeeded IS NULL
+                    THEN public.whale_score(t.value_eth, excluded.succeeded)
+                ELSE t.whale_score
+            END,
+            updated_at = now()
+        WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
+            coalesce(excluded.gas_used, t.gas_used),
+            coalesce(excluded.succeeded, t.succeeded)
+        )
+    RETURNING
+        t.hash,
+        t.chain_id,
+        t.block_hash,
+        t.trace_path,
+        (t.xmax = 0) AS inserted
+)
+
+SELECT
+    g.ordinal,
+    w.inserted
+FROM written AS w
+INNER JOIN given AS g
+    ON
+        w.hash = g.hash
+        AND w.chain_id = g.chain_id
+        AND w.block_hash = g.block_hash
+        AND w.trace_path = g.trace_path;
 
 -- name: merge_batch(chain_id, block_hash, block_number, block_timestamp, orphaned_at, hashes, trace_paths, from_addresses, to_addresses, values_eth, gas_prices, gas_used, succeeded)
 -- @returns MergedTransaction
@@ -229,6 +512,7 @@ RETURNING
     t.trace_path;
 
 -- name: get_by_hash(chain_id, hash)^
+-- @batch
 -- The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
 -- or only orphaned blocks hold it. The latest block wins should several claim it.
 -- Index: whale_transactions_pkey.
@@ -263,6 +547,7 @@ ORDER BY t.block_number DESC, t.block_hash ASC
 LIMIT 1;
 
 -- name: get(hash, chain_id, block_hash, trace_path)^
+-- @batch
 -- One row by its full key, whether canonical or orphaned, failed or not.
 -- Index: whale_transactions_pkey.
 SELECT

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, Unpack
@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Unpack
 import asyncpg
 
 from typedsql import codecs
+from typedsql.batching import DRAIN_TIMEOUT_S, Batching
 from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
@@ -27,7 +28,7 @@ from typedsql.errors import TimeoutExpired
 from typedsql.pool import Pool, Pooled
 from typedsql.pool_statistics import DatabaseStatistics
 from typedsql.project import Project
-from typedsql.query import Executor, as_fetched
+from typedsql.query import Batched, Executor, as_fetched
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement
 from typedsql.transaction import Isolation, Session, Transaction, Verified
@@ -64,6 +65,7 @@ class Database(Executor):
             lambda connection: Session(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
+        self._batching = Batching(self, self._verified)
 
     @classmethod
     @asynccontextmanager
@@ -98,7 +100,12 @@ class Database(Executor):
             raise error from failure
 
     async def _close(self) -> None:
-        await asyncio.gather(self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S))
+        try:
+            await self._batching.close(DRAIN_TIMEOUT_S)
+        finally:
+            await asyncio.gather(
+                self._bulk.close(CLOSE_TIMEOUT_S), self._pool.close(CLOSE_TIMEOUT_S)
+            )
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any, None]:
@@ -244,6 +251,19 @@ class Database(Executor):
                     yield records
             finally:
                 await batches.aclose()
+
+    def run_batched(
+        self, batched: Batched[R], arguments: tuple[object, ...]
+    ) -> Coroutine[Any, Any, R]:
+        return self._batching.run(batched, arguments)
+
+    async def drain(self) -> None:
+        """Return once each call of a statement with @batch that was made has its result.
+
+        For a worker that stops: what it wrote is committed then, or its callers have the
+        error. The end of ``async with`` drains as well, for at most 10 s.
+        """
+        await self._batching.drain()
 
     def statistics(self) -> DatabaseStatistics:
         """What the pools have counted since they were opened, and how full they are."""

@@ -15,10 +15,11 @@ import msgspec
 
 from typedsql.errors import CodeError
 
-DIRECTIVES: Final = ("one", "optional", "order_by", "returns", "timeout")
+DIRECTIVES: Final = ("batch", "one", "optional", "order_by", "returns", "timeout")
 _REPEATED: Final = frozenset({"optional", "order_by"})
 _DIRECTIVE = re.compile(r"@(\S+)[ \t]*(.*)")
 _TIMEOUT = re.compile(r"(\d+(?:\.\d+)?)[ \t]*(ms|s|min)")
+_BATCH: Final = re.compile(r"(\w+)[ \t]+by[ \t]+(.+)")
 _SECONDS: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "min": Decimal(60)}
 
 
@@ -30,6 +31,15 @@ class Ordering(msgspec.Struct, frozen=True):
     """What stands between ORDER BY and whatever follows, as in the file."""
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """How concurrent calls of a statement become one statement."""
+
+    into: str | None
+    """The statement of the same file that does so; None where it follows from this one."""
+    key: tuple[str, ...]
+    """Parameters that tell apart the rows that are written; empty where nothing is."""
+
+
 class Directives(msgspec.Struct, frozen=True, kw_only=True):
     """What one header says, beside its prose."""
 
@@ -38,6 +48,7 @@ class Directives(msgspec.Struct, frozen=True, kw_only=True):
     optional: tuple[tuple[str, ...], ...] = ()
     orderings: tuple[Ordering, ...] = ()
     timeout_s: float | None = None
+    batch: Batch | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -90,6 +101,7 @@ def read_directives(
     optional: list[tuple[str, ...]] = []
     orderings: list[Ordering] = []
     timeout_s: float | None = None
+    batch: Batch | None = None
     for line in header.splitlines():
         match = _DIRECTIVE.fullmatch(line)
         if match is None:
@@ -105,6 +117,8 @@ def read_directives(
                 orderings.append(_ordering(value, orderings))
             elif key == "timeout":
                 timeout_s = _seconds(value)
+            elif key == "batch":
+                batch = _batch(value, declared)
             else:
                 _check_plain(key, value)
         except _Malformed as mistake:
@@ -115,6 +129,7 @@ def read_directives(
         optional=tuple(optional),
         orderings=tuple(orderings),
         timeout_s=timeout_s,
+        batch=batch,
     )
 
 
@@ -152,6 +167,27 @@ def _group(
                 "a parameter is left out by itself, or with one group of others",
             )
     return names
+
+
+def _batch(value: str, declared: Sequence[str]) -> Batch:
+    if not value:
+        return Batch(None, ())
+    match = _BATCH.fullmatch(value)
+    names = tuple(name.strip() for name in match[2].split(",")) if match else ()
+    if match is None or not all(name.isidentifier() for name in (match[1], *names)):
+        raise _Malformed(
+            "@batch takes nothing, or a statement and the key of the rows that it writes",
+            "write `-- @batch` on a read, `-- @batch merge_many by chain_id, hash` on a write",
+        )
+    for index, name in enumerate(names):
+        if name not in declared:
+            raise _Malformed(
+                f"@batch has {name} in its key, which is no parameter of the statement",
+                f"its parameters are {', '.join(declared)}" if declared else "it has none",
+            )
+        if name in names[:index]:
+            raise _Malformed(f"@batch names {name} twice", "name each parameter of the key once")
+    return Batch(match[1], names)
 
 
 def _ordering(value: str, known: Sequence[Ordering]) -> Ordering:

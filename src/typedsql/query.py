@@ -5,6 +5,7 @@ from the statement's suffix and directives.
 """
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import asyncpg
@@ -14,6 +15,7 @@ from typedsql.errors import NoRowFound
 from typedsql.statements import Statement
 
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Executor(Protocol):
@@ -51,6 +53,12 @@ class Executor(Protocol):
     ) -> AsyncGenerator[list[asyncpg.Record], None]:
         """The rows of a stream, so many at a time; closing it releases what it holds."""
         ...
+
+    def run_batched(
+        self, batched: "Batched[R]", arguments: tuple[object, ...]
+    ) -> Coroutine[Any, Any, R]:
+        """By itself, unless the executor runs concurrent calls together."""
+        return batched.runner.run(self, *arguments)
 
 
 def as_fetched(fetched: R) -> R:
@@ -190,6 +198,51 @@ class Affected:
 
     def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, int]:
         return db.execute(self._statement, arguments)
+
+    def _read(self, record: asyncpg.Record | None) -> int:
+        """The count in a row of a statement that stands for many calls of this one."""
+        return 0 if record is None else record[0]
+
+
+class Single(Protocol[T_co]):
+    """A runner of a statement that gives one result: a row, a value or a count."""
+
+    _statement: Statement
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, T_co]: ...
+
+    def _read(self, record: asyncpg.Record | None) -> T_co: ...
+
+
+class Batched(Generic[R]):
+    """A statement of which concurrent calls on a `Database` become one statement (``@batch``).
+
+    `statement` takes an array for each parameter of the runner's own, and returns the 1-based
+    position of a call and then what the call alone would have returned; a call without a row
+    there found or wrote none. `key` are the parameters of a write of which two calls are never
+    under way together; None for a read.
+    """
+
+    def __init__(
+        self, runner: Single[R], statement: Statement, *, key: Sequence[str] | None = None
+    ) -> None:
+        self.runner = runner
+        self.statement = statement
+        self.single: Statement = runner._statement  # pyright: ignore[reportPrivateUsage]
+        self.read: Callable[[Any], R] = runner._read  # pyright: ignore[reportPrivateUsage]
+        positions = {name: index for index, name in enumerate(self.single.parameters)}
+        self.key: Callable[[tuple[object, ...]], object] | None = (
+            None if key is None else itemgetter(*(positions[name] for name in key))
+        )
+        self._order = [positions[name] for name in statement.parameters]
+
+    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R]:
+        return db.run_batched(self, arguments)
+
+    def arrays(self, calls: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
+        """The arguments of the statement that stands for these calls."""
+        transposed = list(zip(*calls, strict=True))
+        return [transposed[index] for index in self._order]
 
 
 class RowStream(Generic[R]):

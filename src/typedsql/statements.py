@@ -21,6 +21,7 @@ from aiosql.types import QueryDatum, SQLOperationType
 from aiosql.utils import SQLLoadException, SQLParseException
 
 from typedsql.directives import (
+    Batch,
     DirectivesRefused,
     Ordering,
     Refusal,
@@ -76,6 +77,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """``@order_by``: the orders a caller may choose from; the first is the statement's own."""
     timeout_s: float | None = None
     """``@timeout``: how long the server may take, in seconds; None is the connection's limit."""
+    batch: Batch | None = None
+    """``@batch``: concurrent calls of it become one statement; None where they do not."""
     columns: Columns | None = None
     """What the analysis found, None until bound."""
     nullable: frozenset[str] | None = None
@@ -91,6 +94,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         parts.extend(f"@order_by {item.name} {item.expressions}" for item in self.orderings)
         if self.timeout_s is not None:
             parts.append(f"@timeout {self.timeout_s!r}")
+        if self.batch is not None:
+            parts.append(f"@batch {self.batch.into or ''} {','.join(self.batch.key)}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -228,6 +233,7 @@ def _statement(
         optional=read.optional,
         orderings=read.orderings,
         timeout_s=read.timeout_s,
+        batch=read.batch,
     )
 
 

@@ -533,6 +533,13 @@ class StreamStatus(Struct, frozen=True, gc=False):
     lease_s: Decimal | None
 
 
+class MergedOrdinal(Struct, frozen=True, gc=False):
+    """A row of its own (MergedOrdinal)."""
+
+    ordinal: int
+    inserted: bool
+
+
 class MergedLevel(Struct, frozen=True, gc=False):
     """A row of its own (MergedLevel)."""
 
@@ -602,6 +609,60 @@ class ActingUser(Struct, frozen=True, gc=False):
 
     claims: str
     role: str
+
+
+class InsertedTransaction(Struct, frozen=True, gc=False):
+    """A row of its own (InsertedTransaction)."""
+
+    ordinal: int
+    id: UUID
+    """Surrogate identifier for references from outside; it has no index, rows are found by hash."""
+    hash: str
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    chain_id: int
+    """EIP-155 number of the chain; 1 is Ethereum mainnet."""
+    block_hash: str
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
+    block_number: int
+    """Height of the including block."""
+    block_timestamp: datetime
+    """Time of the including block, as its producer stated it."""
+    from_address: str
+    """Sender, 0x and 40 lower-case hexadecimal digits."""
+    to_address: str | None
+    """Recipient, 0x and 40 lower-case hexadecimal digits; NULL where the transaction creates a
+    contract.
+    """
+    value_eth: Decimal
+    """Amount in ether (the chain's native unit), exact to the wei."""
+    value_usd: Decimal | None
+    """Amount in US dollars at block_timestamp, to the cent; NULL until priced."""
+    price_source: str | None
+    """Where the price behind value_usd came from; NULL until priced."""
+    priced_at: datetime | None
+    """When value_usd was computed; NULL until priced."""
+    gas_price: int
+    """Price of a unit of gas in wei."""
+    gas_used: int | None
+    """Units of gas that were used; NULL until a receipt was read."""
+    succeeded: bool | None
+    """Whether execution succeeded; NULL until a receipt was read, and for good before Byzantium,
+    whose receipts do not tell.
+    """
+    whale_score: Decimal | None
+    """How remarkable the transfer is, from 0 to 1; NULL until scored."""
+    orphaned_at: datetime | None
+    """When the including block was found to have left the canonical chain; NULL while it is
+    canonical.
+    """
+    created_at: datetime
+    """When the row was first stored."""
+    updated_at: datetime
+    """When the row last changed."""
 
 
 class MergedTransaction(Struct, frozen=True, gc=False):

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from typedsql.statements import Columns, Statement
+from typedsql.tools.batches.statement import BatchStatement, array_elements
 from typedsql.tools.config import Declaration
 from typedsql.tools.proof import ColumnProof, Proof, Prover
 from typedsql.tools.proof.access import Access, access
@@ -52,6 +53,10 @@ class Analysed(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     variants: VariantSet | None = None
     """What it stands for besides itself, with @optional and @order_by."""
+    array_elements: tuple[str, ...] = ()
+    """Of a read with @batch, the parameters' types as they are written in SQL."""
+    batch: BatchStatement | None = None
+    """What concurrent calls of it become, with @batch."""
 
     @property
     def always(self) -> bool:
@@ -240,7 +245,19 @@ class Analyser:
             cardinality=_loosest(facts),
             access=Access(reads=tuple(sorted(reads)), writes=tuple(sorted(writes))),
             variants=variants,
+            array_elements=array_elements(base.source, statement, base.parameters),
         )
+
+    async def check_derived(self, batch: BatchStatement, written: SourceFile) -> list[Finding]:
+        """What PostgreSQL says against a statement that was derived from a read."""
+        try:
+            facts = await self._facts(written, batch.statement)
+        except Refused as refused:
+            return list(refused.findings)
+        if facts.columns == batch.columns:
+            return []
+        message = "returns other columns than the read it is derived from"
+        return [written.finding(batch.statement, rule="batch", message=message, advice="CAST them")]
 
     def _parameter(self, name: str, facts: Sequence[Facts]) -> Field:
         """With everything that any of the variants says of it."""

@@ -23,6 +23,7 @@ _ANALYSING: Final = (
     "directives.py",
     "statements.py",
     "tools/analysis.py",
+    "tools/batches/*.py",
     "tools/config.py",
     "tools/declaration_findings.py",
     "tools/inputs.py",

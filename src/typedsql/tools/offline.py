@@ -16,7 +16,7 @@ from typedsql.statements import Columns
 from typedsql.tools.analysis import Analysed
 from typedsql.tools.config import Checkout
 from typedsql.tools.inputs import digest_of, inputs_of
-from typedsql.tools.project_analysis import ProjectAnalysis, Reading, texts_of
+from typedsql.tools.project_analysis import ProjectAnalysis, Reading, batches_of, texts_of
 from typedsql.tools.proof.access import Access
 from typedsql.tools.proof.cardinality.counting import Cardinality
 from typedsql.tools.rows.documents import refused_type
@@ -42,6 +42,7 @@ class Stored(
     cardinality: Cardinality
     reads: dict[str, tuple[str, ...]] = {}
     writes: dict[str, tuple[str, ...]] = {}
+    array_elements: tuple[str, ...] = ()
 
 
 class Shared(
@@ -115,6 +116,7 @@ def is_analysis(data: bytes) -> bool:
 def _restore(checkout: Checkout, shared: Shared, readings: list[Reading]) -> ProjectAnalysis | None:
     rows = {row.name: row for row in shared.rows}
     files: dict[str, tuple[Analysed, ...]] = {}
+    variants: dict[str, str] = {}
     for reading in readings:
         data = _path(checkout, reading.stem).read_bytes()
         if reading.findings or shared.outputs.get(reading.stem) != digest_of([data]):
@@ -139,12 +141,15 @@ def _restore(checkout: Checkout, shared: Shared, readings: list[Reading]) -> Pro
                     cardinality=item.cardinality,
                     access=Access(reads=_pairs(item.reads), writes=_pairs(item.writes)),
                     variants=reading.expansion.sets.get(name),
+                    array_elements=item.array_elements,
                 )
             )
-        files[reading.stem] = tuple(found)
-    return ProjectAnalysis(
-        files=files, variants=texts_of(readings), rows=shared.rows, aliases=shared.aliases
-    )
+        batches = batches_of(reading, found, checkout)
+        if batches.findings:
+            return None
+        files[reading.stem] = batches.statements
+        variants |= texts_of(reading, batches)
+    return ProjectAnalysis(files=files, variants=variants, rows=shared.rows, aliases=shared.aliases)
 
 
 def _rows_digest(aliases: tuple[Alias, ...], rows: tuple[Row, ...]) -> str:
@@ -173,6 +178,7 @@ def _statements(found: tuple[Analysed, ...]) -> str:
             cardinality=item.cardinality,
             reads=_by_table(item.access.reads),
             writes=_by_table(item.access.writes),
+            array_elements=item.array_elements,
         )
         for item in found
     }

@@ -1,6 +1,14 @@
 """How PostgreSQL would run a named statement with given arguments, or how it did."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
@@ -9,7 +17,7 @@ import msgspec
 
 from typedsql.database import Database
 from typedsql.errors import NoRowFound
-from typedsql.query import as_fetched
+from typedsql.query import Batched, as_fetched
 from typedsql.statements import Statement
 from typedsql.transaction import Transaction
 
@@ -73,6 +81,11 @@ class _Listener:
         rows = await self.fetch_all(statement, arguments, as_fetched)
         if rows:
             yield rows
+
+    def run_batched(
+        self, batched: Batched[R], arguments: tuple[object, ...]
+    ) -> Coroutine[Any, Any, R]:
+        return batched.runner.run(self, *arguments)
 
     def _keep(self, statement: Statement, arguments: Sequence[object]) -> None:
         self.statement, self.arguments = statement, arguments

@@ -9,6 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from typedsql.tools.analysis import Analysed, Analyser, refusal_finding
+from typedsql.tools.batches.project import Batches, with_batches
+from typedsql.tools.batches.statement import at_directive
 from typedsql.tools.config import Checkout
 from typedsql.tools.declaration_findings import of_refusal, unknown_names
 from typedsql.tools.inputs import query_files
@@ -100,6 +102,7 @@ async def analyse_project(
     findings += [of_refusal(checkout.root, refusal) for refusal in refusals]
     rows = {row.name: row for row in (*shapes.composites, *shapes.tables.values())}
     files: dict[str, tuple[Analysed, ...]] = {}
+    variants: dict[str, str] = {}
     for reading in readings:
         found: list[Analysed] = []
         for statement in reading.source.statements.values():
@@ -116,14 +119,18 @@ async def analyse_project(
                 failure.add_note(f"while {statement.name} was analysed, {statement.location}")
                 raise
             found.append(analysed)
-        files[reading.stem] = tuple(found)
+        batches = batches_of(reading, found, checkout)
+        findings += batches.findings
+        findings += await _wrong_batches(analyser, reading, batches)
+        files[reading.stem] = batches.statements
+        variants |= texts_of(reading, batches)
     if not findings:
         # What a refused statement would have used is not unused.
         refusals = shapes.unused_documents()
         findings += [of_refusal(checkout.root, refusal) for refusal in refusals]
     return ProjectAnalysis(
         files=files,
-        variants=texts_of(readings),
+        variants=variants,
         rows=tuple(rows.values()),
         aliases=tuple(shapes.aliases),
         columns=tuple(
@@ -135,9 +142,29 @@ async def analyse_project(
     )
 
 
-def texts_of(readings: Iterable[Reading]) -> dict[str, str]:
-    """The files of variants that are to be written."""
-    return {item.expansion.file: item.expansion.text for item in readings if item.expansion.text}
+def batches_of(reading: Reading, found: Iterable[Analysed], checkout: Checkout) -> Batches:
+    """The statements of one file with what concurrent calls of them become; asks no server."""
+    command = checkout.project.command
+    return with_batches(reading.source, reading.expansion, tuple(found), command=command)
+
+
+def texts_of(reading: Reading, batches: Batches) -> dict[str, str]:
+    """The file of variants that is to be written, if there is one."""
+    return {reading.expansion.file: batches.text} if batches.text else {}
+
+
+async def _wrong_batches(analyser: Analyser, reading: Reading, batches: Batches) -> list[Finding]:
+    """What a server says against derived statements, told of those they are derived from."""
+    if batches.source.findings:
+        return []
+    found: list[Finding] = []
+    for single in batches.statements:
+        if single.batch is None or not single.batch.is_derived:
+            continue
+        for wrong in await analyser.check_derived(single.batch, batches.source):
+            message = f"for many keys at once: {wrong.message}"
+            found.append(at_directive(reading.source, single.statement, message, wrong.advice))
+    return found
 
 
 def statements_of(analysis: ProjectAnalysis) -> Iterator[Analysed]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from typedsql.decoding import Nested
 from typedsql.query import (
     Affected,
+    Batched,
     ExactlyOne,
     ExactlyOneValue,
     Executor,
@@ -39,6 +40,16 @@ _STATEMENTS = QueryFile(PROJECT, "alerts")
 _VARIANTS = QueryFile(PROJECT, "alerts", variants=True)
 
 _ALERT_COLUMNS = (
+    ("id", "uuid"),
+    ("user_id", "uuid"),
+    ("alert_type", "text"),
+    ("conditions", "jsonb"),
+    ("enabled", "bool"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+)
+_BATCHED_ALERT_COLUMNS = (
+    ("ordinal", "int8"),
     ("id", "uuid"),
     ("user_id", "uuid"),
     ("alert_type", "text"),
@@ -93,7 +104,7 @@ _merge: Value[bool] = Value(
 _get: One[Alert] = One(
     _STATEMENTS.bind(
         "get",
-        digest="2003d54586d07607",
+        digest="f470dde8c68686a0",
         columns=_ALERT_COLUMNS,
         nullable=(),
     ),
@@ -257,6 +268,15 @@ _delete: Affected = Affected(
         nullable=(),
     ),
 )
+_get_batched: Batched[Alert | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="24315d4cac30c7df",
+        columns=_BATCHED_ALERT_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def insert(
@@ -312,8 +332,11 @@ async def get(
 ) -> Alert | None:
     """One alert.
     Index: alerts_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
     """
-    return await _get.run(db, id)
+    return await _get_batched.run(db, id)
 
 
 async def list_by_user(

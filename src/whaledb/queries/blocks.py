@@ -8,7 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from typedsql.query import Affected, ExactlyOneValue, Executor, Many, One, RowStream, Stream, Value
+from typedsql.query import (
+    Affected,
+    Batched,
+    ExactlyOneValue,
+    Executor,
+    Many,
+    One,
+    RowStream,
+    Stream,
+    Value,
+)
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
@@ -18,6 +28,22 @@ _STATEMENTS = QueryFile(PROJECT, "blocks")
 _VARIANTS = QueryFile(PROJECT, "blocks", variants=True)
 
 _BLOCK_COLUMNS = (
+    ("hash", "text"),
+    ("chain_id", "int8"),
+    ("number", "int8"),
+    ("parent_hash", "text"),
+    ("block_timestamp", "timestamptz"),
+    ("canonical", "bool"),
+    ("orphaned_at", "timestamptz"),
+    ("finality", "text"),
+    ("min_value_eth", "numeric"),
+    ("complete", "bool"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+    ("traced", "bool"),
+)
+_BATCHED_BLOCK_COLUMNS = (
+    ("ordinal", "int8"),
     ("hash", "text"),
     ("chain_id", "int8"),
     ("number", "int8"),
@@ -44,7 +70,7 @@ _merge: Value[bool] = Value(
 _get: One[Block] = One(
     _STATEMENTS.bind(
         "get",
-        digest="3140cf6770759780",
+        digest="517c47b797f91cac",
         columns=_BLOCK_COLUMNS,
         nullable=(),
     ),
@@ -227,6 +253,15 @@ _list_missing_ranges: Many[MissingBlocks] = Many(
     ),
     MissingBlocks,
 )
+_get_batched: Batched[Block | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="a87d441bc5d6da2a",
+        columns=_BATCHED_BLOCK_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def merge(
@@ -276,8 +311,11 @@ async def get(
 ) -> Block | None:
     """One block by its hash, canonical or orphaned.
     Index: blocks_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
     """
-    return await _get.run(db, hash, chain_id)
+    return await _get_batched.run(db, hash, chain_id)
 
 
 async def get_canonical(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from typedsql.query import (
     Affected,
+    Batched,
     ExactlyOne,
     ExactlyOneValue,
     Executor,
@@ -22,7 +23,7 @@ from typedsql.query import (
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import DepthAround, LiquidityZone, LiquidityZoneSide, MergedLevel
+from whaledb.rows import DepthAround, LiquidityZone, LiquidityZoneSide, MergedLevel, MergedOrdinal
 
 _STATEMENTS = QueryFile(PROJECT, "liquidity_zones")
 _VARIANTS = QueryFile(PROJECT, "liquidity_zones", variants=True)
@@ -59,10 +60,19 @@ _insert: ExactlyOne[LiquidityZone] = ExactlyOne(
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
         "merge",
-        digest="641229c5cc985c15",
+        digest="e0cf8ed9d9129f34",
         columns=(("inserted", "bool"),),
         nullable=("strength",),
     ),
+)
+_merge_many: Many[MergedOrdinal] = Many(
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="a8bf264f470ae8bd",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    MergedOrdinal,
 )
 _merge_batch: Many[MergedLevel] = Many(
     _STATEMENTS.bind(
@@ -198,6 +208,16 @@ _delete_book: Affected = Affected(
         nullable=(),
     ),
 )
+_merge_batched: Batched[bool | None] = Batched(
+    _merge,
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="a8bf264f470ae8bd",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    key=("symbol", "exchange", "side", "price_level"),
+)
 
 
 async def insert(
@@ -230,8 +250,34 @@ async def merge(
     """Adds a level, or writes its new size. A NULL strength leaves the stored one.
     Returns true when added, false when changed, and no row when there was nothing to change.
     Index: idx_liquidity_zones_symbol.
+
+    Calls on a Database that are made at the same time become one statement, merge_many; each
+    has its own result or error. Calls of one symbol, exchange, side, price_level keep their
+    order.
     """
-    return await _merge.run(db, price_level, size, side, strength, exchange, symbol)
+    return await _merge_batched.run(db, price_level, size, side, strength, exchange, symbol)
+
+
+async def merge_many(
+    db: Executor,
+    *,
+    price_level: Sequence[Decimal | None],
+    size: Sequence[Decimal | None],
+    side: Sequence[str | None],
+    strength: Sequence[Decimal | None],
+    exchange: Sequence[str | None],
+    symbol: Sequence[str | None],
+) -> list[MergedOrdinal]:
+    """Merges levels as merge does one, given as arrays of equal length; what calls of merge
+    become
+    that are made at the same time. Returns the position among the given, from 1, of each that
+    was added (inserted is true) or changed (false); one that was there unchanged is not
+    returned.
+    A level given twice is an error (21000), and nothing is written.
+    Rows are locked in the order of their keys, so that two such statements do not deadlock.
+    Index: idx_liquidity_zones_symbol.
+    """
+    return await _merge_many.run(db, price_level, size, side, strength, exchange, symbol)
 
 
 async def merge_batch(

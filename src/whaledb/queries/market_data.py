@@ -10,6 +10,7 @@ from typing import Any
 
 from typedsql.query import (
     Affected,
+    Batched,
     ExactlyOne,
     ExactlyOneValue,
     Executor,
@@ -22,12 +23,27 @@ from typedsql.query import (
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
 from whaledb.project import PROJECT
-from whaledb.rows import CandleGap, MarketData, MarketDataInterval, MergedCandle
+from whaledb.rows import CandleGap, MarketData, MarketDataInterval, MergedCandle, MergedOrdinal
 
 _STATEMENTS = QueryFile(PROJECT, "market_data")
 _VARIANTS = QueryFile(PROJECT, "market_data", variants=True)
 
 _MARKET_DATA_COLUMNS = (
+    ("exchange", "text"),
+    ("symbol", "text"),
+    ("interval", "text"),
+    ("open_time", "timestamptz"),
+    ("open", "numeric"),
+    ("high", "numeric"),
+    ("low", "numeric"),
+    ("close", "numeric"),
+    ("volume", "numeric"),
+    ("trade_count", "int8"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+)
+_BATCHED_MARKET_DATA_COLUMNS = (
+    ("ordinal", "int8"),
     ("exchange", "text"),
     ("symbol", "text"),
     ("interval", "text"),
@@ -70,10 +86,19 @@ _insert: ExactlyOne[MarketData] = ExactlyOne(
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
         "merge",
-        digest="a767f777d3dac172",
+        digest="5aa50cb97a7900b9",
         columns=(("inserted", "bool"),),
         nullable=("trade_count",),
     ),
+)
+_merge_many: Many[MergedOrdinal] = Many(
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="2f2abf5b8b1ffd13",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    MergedOrdinal,
 )
 _merge_batch: Many[MergedCandle] = Many(
     _STATEMENTS.bind(
@@ -87,7 +112,7 @@ _merge_batch: Many[MergedCandle] = Many(
 _get: One[MarketData] = One(
     _STATEMENTS.bind(
         "get",
-        digest="39ea206fdf34baf9",
+        digest="45a9cac85df5c835",
         columns=_MARKET_DATA_COLUMNS,
         nullable=(),
     ),
@@ -177,6 +202,25 @@ _list_gaps_variants: Variants[Coroutine[Any, Any, list[CandleGap]]] = Variants(
         ((False, False), None): ("list_gaps__plain", "213f6f2ec52032c7"),
     },
 )
+_merge_batched: Batched[bool | None] = Batched(
+    _merge,
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="2f2abf5b8b1ffd13",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    key=("symbol", "exchange", "interval", "open_time"),
+)
+_get_batched: Batched[MarketData | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="5e3b966a692cab32",
+        columns=_BATCHED_MARKET_DATA_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def ensure_months(
@@ -246,8 +290,50 @@ async def merge(
     had
     of a partitioned one), false when changed, and no row when there was nothing to change.
     Index: market_data_pkey.
+
+    Calls on a Database that are made at the same time become one statement, merge_many; each
+    has its own result or error. Calls of one symbol, exchange, interval, open_time keep their
+    order.
     """
-    return await _merge.run(
+    return await _merge_batched.run(
+        db,
+        exchange,
+        symbol,
+        interval,
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        trade_count,
+    )
+
+
+async def merge_many(
+    db: Executor,
+    *,
+    exchange: Sequence[str | None],
+    symbol: Sequence[str | None],
+    interval: Sequence[str | None],
+    open_time: Sequence[datetime | None],
+    open: Sequence[Decimal | None],
+    high: Sequence[Decimal | None],
+    low: Sequence[Decimal | None],
+    close: Sequence[Decimal | None],
+    volume: Sequence[Decimal | None],
+    trade_count: Sequence[int | None],
+) -> list[MergedOrdinal]:
+    """Merges candles as merge does one, given as arrays of equal length; what calls of merge
+    become
+    that are made at the same time. Returns the position among the given, from 1, of each that
+    was added (inserted is true) or changed (false); one that was there unchanged is not
+    returned.
+    A candle given twice is an error (21000), and nothing is written.
+    Rows are locked in the order of their keys, so that two such statements do not deadlock.
+    Index: market_data_pkey.
+    """
+    return await _merge_many.run(
         db,
         exchange,
         symbol,
@@ -309,8 +395,11 @@ async def get(
 ) -> MarketData | None:
     """One candle.
     Index: market_data_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
     """
-    return await _get.run(db, symbol, exchange, interval, open_time)
+    return await _get_batched.run(db, symbol, exchange, interval, open_time)
 
 
 async def get_latest(

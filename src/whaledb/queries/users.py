@@ -9,6 +9,7 @@ from uuid import UUID
 
 from typedsql.query import (
     Affected,
+    Batched,
     ExactlyOne,
     ExactlyOneValue,
     Executor,
@@ -28,6 +29,14 @@ _STATEMENTS = QueryFile(PROJECT, "users")
 _VARIANTS = QueryFile(PROJECT, "users", variants=True)
 
 _USER_COLUMNS = (
+    ("id", "uuid"),
+    ("display_name", "text"),
+    ("preferences", "jsonb"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+)
+_BATCHED_USER_COLUMNS = (
+    ("ordinal", "int8"),
     ("id", "uuid"),
     ("display_name", "text"),
     ("preferences", "jsonb"),
@@ -56,7 +65,7 @@ _merge: Value[bool] = Value(
 _get: One[User] = One(
     _STATEMENTS.bind(
         "get",
-        digest="2a4e42dbcaebb25b",
+        digest="8cab7d18dbad0890",
         columns=_USER_COLUMNS,
         nullable=(),
     ),
@@ -144,6 +153,15 @@ _merge_account: Affected = Affected(
         nullable=(),
     ),
 )
+_get_batched: Batched[User | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="2e39ae2a6e4d7836",
+        columns=_BATCHED_USER_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def insert(
@@ -181,8 +199,11 @@ async def get(
 ) -> User | None:
     """One profile.
     Index: users_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
     """
-    return await _get.run(db, id)
+    return await _get_batched.run(db, id)
 
 
 async def list_all(

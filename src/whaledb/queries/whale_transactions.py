@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from typedsql.query import (
     Affected,
+    Batched,
     ExactlyOne,
     ExactlyOneValue,
     Executor,
@@ -28,7 +29,9 @@ from whaledb.rows import (
     AddressVolume,
     FailedTransfer,
     HourlyVolume,
+    InsertedTransaction,
     MarketDataInterval,
+    MergedOrdinal,
     MergedTransaction,
     OrphanedBlock,
     PricedBatch,
@@ -39,6 +42,29 @@ _STATEMENTS = QueryFile(PROJECT, "whale_transactions")
 _VARIANTS = QueryFile(PROJECT, "whale_transactions", variants=True)
 
 _WHALE_TRANSACTION_COLUMNS = (
+    ("id", "uuid"),
+    ("hash", "text"),
+    ("chain_id", "int8"),
+    ("block_hash", "text"),
+    ("trace_path", "text"),
+    ("block_number", "int8"),
+    ("block_timestamp", "timestamptz"),
+    ("from_address", "text"),
+    ("to_address", "text"),
+    ("value_eth", "numeric"),
+    ("value_usd", "numeric"),
+    ("price_source", "text"),
+    ("priced_at", "timestamptz"),
+    ("gas_price", "int8"),
+    ("gas_used", "int8"),
+    ("succeeded", "bool"),
+    ("whale_score", "numeric"),
+    ("orphaned_at", "timestamptz"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+)
+_BATCHED_WHALE_TRANSACTION_COLUMNS = (
+    ("ordinal", "int8"),
     ("id", "uuid"),
     ("hash", "text"),
     ("chain_id", "int8"),
@@ -117,7 +143,7 @@ _PRICED_BATCH_COLUMNS = (
 _insert: ExactlyOne[WhaleTransaction] = ExactlyOne(
     _STATEMENTS.bind(
         "insert",
-        digest="de637f9d41027adc",
+        digest="de663d3601444f20",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(
             "to_address",
@@ -131,13 +157,31 @@ _insert: ExactlyOne[WhaleTransaction] = ExactlyOne(
     ),
     WhaleTransaction,
 )
+_insert_many: Many[InsertedTransaction] = Many(
+    _STATEMENTS.bind(
+        "insert_many",
+        digest="b2136f0ab2c5112f",
+        columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
+        nullable=(),
+    ),
+    InsertedTransaction,
+)
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
         "merge",
-        digest="fb82a05be78ccfc9",
+        digest="f13166898970e802",
         columns=(("inserted", "bool"),),
         nullable=("to_address", "gas_used", "succeeded", "orphaned_at"),
     ),
+)
+_merge_many: Many[MergedOrdinal] = Many(
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="edc0b419762cbb72",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    MergedOrdinal,
 )
 _merge_batch: Many[MergedTransaction] = Many(
     _STATEMENTS.bind(
@@ -160,7 +204,7 @@ _fail_internal: Many[FailedTransfer] = Many(
 _get_by_hash: One[WhaleTransaction] = One(
     _STATEMENTS.bind(
         "get_by_hash",
-        digest="cc922b6a850e8f49",
+        digest="2f8d6c086c90b0bd",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
     ),
@@ -169,7 +213,7 @@ _get_by_hash: One[WhaleTransaction] = One(
 _get: One[WhaleTransaction] = One(
     _STATEMENTS.bind(
         "get",
-        digest="1eec70de2a96979b",
+        digest="4849a447340ada35",
         columns=_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
     ),
@@ -417,6 +461,44 @@ _score_missing: Affected = Affected(
         nullable=(),
     ),
 )
+_insert_batched: Batched[WhaleTransaction] = Batched(
+    _insert,
+    _STATEMENTS.bind(
+        "insert_many",
+        digest="b2136f0ab2c5112f",
+        columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
+        nullable=(),
+    ),
+    key=("hash", "chain_id", "block_hash", "trace_path"),
+)
+_merge_batched: Batched[bool | None] = Batched(
+    _merge,
+    _STATEMENTS.bind(
+        "merge_many",
+        digest="edc0b419762cbb72",
+        columns=(("ordinal", "int8"), ("inserted", "bool")),
+        nullable=(),
+    ),
+    key=("hash", "chain_id", "block_hash", "trace_path"),
+)
+_get_by_hash_batched: Batched[WhaleTransaction | None] = Batched(
+    _get_by_hash,
+    _VARIANTS.bind(
+        "get_by_hash__batch",
+        digest="ded64fd1e6605a0b",
+        columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
+        nullable=(),
+    ),
+)
+_get_batched: Batched[WhaleTransaction | None] = Batched(
+    _get,
+    _VARIANTS.bind(
+        "get__batch",
+        digest="317f51ac8a278efc",
+        columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
+        nullable=(),
+    ),
+)
 
 
 async def insert(
@@ -444,8 +526,59 @@ async def insert(
     value_usd, price_source and priced_at are given together or all NULL.
     to_address is NULL for a contract creation.
     Index: whale_transactions_pkey.
+
+    Calls on a Database that are made at the same time become one statement, insert_many; each
+    has its own result or error. Calls of one hash, chain_id, block_hash, trace_path keep
+    their order.
     """
-    return await _insert.run(
+    return await _insert_batched.run(
+        db,
+        hash,
+        chain_id,
+        block_hash,
+        trace_path,
+        block_number,
+        block_timestamp,
+        from_address,
+        to_address,
+        value_eth,
+        value_usd,
+        price_source,
+        priced_at,
+        gas_price,
+        gas_used,
+        succeeded,
+        whale_score,
+    )
+
+
+async def insert_many(
+    db: Executor,
+    *,
+    hash: Sequence[str | None],
+    chain_id: Sequence[int | None],
+    block_hash: Sequence[str | None],
+    trace_path: Sequence[str | None],
+    block_number: Sequence[int | None],
+    block_timestamp: Sequence[datetime | None],
+    from_address: Sequence[str | None],
+    to_address: Sequence[str | None],
+    value_eth: Sequence[Decimal | None],
+    value_usd: Sequence[Decimal | None],
+    price_source: Sequence[str | None],
+    priced_at: Sequence[datetime | None],
+    gas_price: Sequence[int | None],
+    gas_used: Sequence[int | None],
+    succeeded: Sequence[bool | None],
+    whale_score: Sequence[Decimal | None],
+) -> list[InsertedTransaction]:
+    """Adds rows as insert does one, given as arrays of equal length; what calls of insert become
+    that are made at the same time. ordinal is the position of a row among the given, from 1.
+    A row that is there already, or is given twice, is a unique violation, and none is added.
+    Rows are added in the order of their keys, so that two such statements do not deadlock.
+    Index: whale_transactions_pkey.
+    """
+    return await _insert_many.run(
         db,
         hash,
         chain_id,
@@ -490,8 +623,55 @@ async def merge(
     orphaned_at is for a row of a block known to be orphaned, and only counts when it is
     added.
     Index: whale_transactions_pkey.
+
+    Calls on a Database that are made at the same time become one statement, merge_many; each
+    has its own result or error. Calls of one hash, chain_id, block_hash, trace_path keep
+    their order.
     """
-    return await _merge.run(
+    return await _merge_batched.run(
+        db,
+        hash,
+        chain_id,
+        block_hash,
+        trace_path,
+        block_number,
+        block_timestamp,
+        from_address,
+        to_address,
+        value_eth,
+        gas_price,
+        gas_used,
+        succeeded,
+        orphaned_at,
+    )
+
+
+async def merge_many(
+    db: Executor,
+    *,
+    hash: Sequence[str | None],
+    chain_id: Sequence[int | None],
+    block_hash: Sequence[str | None],
+    trace_path: Sequence[str | None],
+    block_number: Sequence[int | None],
+    block_timestamp: Sequence[datetime | None],
+    from_address: Sequence[str | None],
+    to_address: Sequence[str | None],
+    value_eth: Sequence[Decimal | None],
+    gas_price: Sequence[int | None],
+    gas_used: Sequence[int | None],
+    succeeded: Sequence[bool | None],
+    orphaned_at: Sequence[datetime | None],
+) -> list[MergedOrdinal]:
+    """Merges rows as merge does one, given as arrays of equal length; what calls of merge become
+    that are made at the same time. Returns the position among the given, from 1, of each that
+    was added (inserted is true) or changed (false); one that was there unchanged is not
+    returned.
+    A row that is given twice is an error (21000), and nothing is written.
+    Rows are locked in the order of their keys, so that two such statements do not deadlock.
+    Index: whale_transactions_pkey.
+    """
+    return await _merge_many.run(
         db,
         hash,
         chain_id,
@@ -577,8 +757,11 @@ async def get_by_hash(
     """The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
     or only orphaned blocks hold it. The latest block wins should several claim it.
     Index: whale_transactions_pkey.
+
+    Calls on a Database that are made at the same time become one statement,
+    get_by_hash__batch; each has its own result or error.
     """
-    return await _get_by_hash.run(db, hash, chain_id)
+    return await _get_by_hash_batched.run(db, hash, chain_id)
 
 
 async def get(
@@ -591,8 +774,11 @@ async def get(
 ) -> WhaleTransaction | None:
     """One row by its full key, whether canonical or orphaned, failed or not.
     Index: whale_transactions_pkey.
+
+    Calls on a Database that are made at the same time become one statement, get__batch; each
+    has its own result or error.
     """
-    return await _get.run(db, hash, chain_id, block_hash, trace_path)
+    return await _get_batched.run(db, hash, chain_id, block_hash, trace_path)
 
 
 async def list_inclusions(

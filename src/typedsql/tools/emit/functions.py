@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from typedsql.errors import CodeError
 from typedsql.project import Project
-from typedsql.statements import Statement
+from typedsql.statements import Columns, Statement
 from typedsql.tools.analysis import Analysed
+from typedsql.tools.batches.statement import BatchStatement
 from typedsql.tools.emit.module import LINE_WIDTH, Module, docstring, header
 from typedsql.tools.emit.rows import decoder, decoders
 from typedsql.tools.variants.expansion import VariantSet
@@ -40,12 +41,14 @@ def queries_module(stem: str, statements: Sequence[Analysed], project: Project) 
     module.need(f"{project.package}.project", "PROJECT")
     shapes: dict[str, str] = {}
     bindings: list[str] = []
+    batches: list[str] = []
     functions: list[str] = []
     module.define("STATEMENTS", "the file's own _STATEMENTS")
     opened = f'_STATEMENTS = QueryFile(PROJECT, "{stem}")\n'
     if any(analysed.variants for analysed in statements):
-        module.define("VARIANTS", "the file's own _VARIANTS")
         module.need("typedsql.variants", "Variants")
+    if any(analysed.variants or _is_derived(analysed) for analysed in statements):
+        module.define("VARIANTS", "the file's own _VARIANTS")
         opened += f'_VARIANTS = QueryFile(PROJECT, "{stem}", variants=True)\n'
     for analysed in statements:
         try:
@@ -54,6 +57,9 @@ def queries_module(stem: str, statements: Sequence[Analysed], project: Project) 
             if analysed.variants:
                 module.define(f"{_short_name(analysed)}_variants", "the variants of a statement")
                 bindings.append(_choices(analysed, analysed.variants, module, project))
+            if analysed.batch:
+                module.define(f"{_short_name(analysed)}_batched", "the batches of a statement")
+                batches.append(_batched(analysed, analysed.batch, module, shapes, project))
             functions.append(_function(analysed, module, project))
         except CodeError as failure:
             raise NameTaken(analysed.statement, str(failure)) from None
@@ -62,7 +68,7 @@ def queries_module(stem: str, statements: Sequence[Analysed], project: Project) 
     constants = "".join(f"{name} = {text}\n" for name, text in shapes.items())
     return (
         f"{opening}\n{imports}\n\n{opened}\n{constants}\n"
-        + "\n".join(bindings)
+        + "\n".join([*bindings, *batches])
         + "\n\n\n"
         + "\n\n\n".join(functions)
         + "\n"
@@ -71,6 +77,10 @@ def queries_module(stem: str, statements: Sequence[Analysed], project: Project) 
 
 def _short_name(analysed: Analysed) -> str:
     return analysed.statement.name.partition(".")[2]
+
+
+def _is_derived(analysed: Analysed) -> bool:
+    return analysed.batch is not None and analysed.batch.is_derived
 
 
 def _is_stream(analysed: Analysed) -> bool:
@@ -107,7 +117,7 @@ def _binding(analysed: Analysed, module: Module, shapes: dict[str, str], project
         "    _STATEMENTS.bind(\n"
         f'        "{name}",\n'
         f'        digest="{analysed.statement.digest}",\n'
-        f"        columns={_columns(analysed, shapes)},\n"
+        f"        columns={_columns(analysed.columns, _words(analysed), shapes)},\n"
         f"{_nullable(analysed)}"
         "    ),\n"
     )
@@ -163,9 +173,48 @@ def _choices(analysed: Analysed, variants: VariantSet, module: Module, project: 
     return f"{opening}\n    _{name},\n    _VARIANTS,\n    {{\n{entries}    }},\n)"
 
 
-def _columns(analysed: Analysed, shapes: dict[str, str]) -> str:
+def _batched(
+    analysed: Analysed,
+    batch: BatchStatement,
+    module: Module,
+    shapes: dict[str, str],
+    project: Project,
+) -> str:
+    """What runs the function, by itself or many calls of it together."""
+    module.need("typedsql.query", "Batched")
+    name = _short_name(analysed)
+    file = "_VARIANTS" if batch.is_derived else "_STATEMENTS"
+    returned = module.use(_returned(analysed, project))
+    words = _words(analysed)
+    columns = _columns(batch.columns, f"Batched{words[:1].upper()}{words[1:]}", shapes)
+    key = analysed.statement.batch.key if analysed.statement.batch else ()
+    line = ""
+    if key:
+        items = [f'"{item}"' for item in key]
+        line = f"    key=({', '.join(items)}{',' if len(items) == 1 else ''}),\n"
+        if len(line) > LINE_WIDTH:
+            line = "    key=(\n" + "".join(f"        {item},\n" for item in items) + "    ),\n"
+    return (
+        f"_{name}_batched: Batched[{returned}] = Batched(\n"
+        f"    _{name},\n"
+        f"    {file}.bind(\n"
+        f'        "{batch.statement.name.partition(".")[2]}",\n'
+        f'        digest="{batch.statement.digest}",\n'
+        f"        columns={columns},\n"
+        "        nullable=(),\n"
+        "    ),\n"
+        f"{line})"
+    )
+
+
+def _words(analysed: Analysed) -> str:
+    """What a constant for the columns of a statement is called."""
+    return analysed.row.name if analysed.row else _short_name(analysed)
+
+
+def _columns(columns: Columns, words: str, shapes: dict[str, str]) -> str:
     """The columns in place where they are few; else a constant that statements share."""
-    items = [f'("{name}", "{kind}")' for name, kind in analysed.columns]
+    items = [f'("{name}", "{kind}")' for name, kind in columns]
     inline = "(" + ", ".join(items) + ("," if len(items) == 1 else "") + ")"
     if len(inline) <= LINE_WIDTH - 20:
         return inline
@@ -173,7 +222,6 @@ def _columns(analysed: Analysed, shapes: dict[str, str]) -> str:
     for name, known in shapes.items():
         if known == text:
             return name
-    words = analysed.row.name if analysed.row else _short_name(analysed)
     name = "_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).upper() + "_COLUMNS"
     shapes[name] = text
     return name
@@ -189,6 +237,8 @@ def _function(analysed: Analysed, module: Module, project: Project) -> str:
     if analysed.variants:
         called += "_variants"
         arguments.insert(1, _choice(analysed.variants))
+    elif analysed.batch:
+        called += "_batched"
     call = f"{called}.run({', '.join(arguments)})"
     if len(call) > LINE_WIDTH - 20:
         if analysed.variants and len(arguments[1]) > LINE_WIDTH - len("        ,"):
@@ -198,6 +248,8 @@ def _function(analysed: Analysed, module: Module, project: Project) -> str:
     prose = analysed.statement.prose
     if analysed.variants:
         prose = f"{prose}\n\n{_told_variants(analysed.statement)}".strip()
+    if analysed.batch:
+        prose = f"{prose}\n\n{_told_batch(analysed, analysed.batch)}".strip()
     doc = docstring(prose, "    ", f"{analysed.statement.name}.")
     waiting = "" if is_stream else "await "
     lines = "\n".join(_signature(analysed, module))
@@ -236,6 +288,17 @@ def _signature(analysed: Analysed, module: Module) -> list[str]:
             line = f"    order_by: Literal[\n{parts}    ] = {names[0]},"
         lines.append(line)
     return lines
+
+
+def _told_batch(analysed: Analysed, batch: BatchStatement) -> str:
+    """What becomes of calls that are made at the same time."""
+    name = batch.statement.name.partition(".")[2]
+    key = analysed.statement.batch.key if analysed.statement.batch else ()
+    order = f" Calls of one {', '.join(key)} keep their order." if key else ""
+    return (
+        f"Calls on a Database that are made at the same time become one statement, {name}; each "
+        f"has its own result or error.{order}"
+    )
 
 
 def _told_variants(statement: Statement) -> str:

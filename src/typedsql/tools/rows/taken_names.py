@@ -10,7 +10,7 @@ _BUILTIN: Final = ("bool", "bytes", "dict", "float", "int", "list", "object", "s
 _ENGINE: Final = {
     "typedsql.decoding": ("Items", "Members", "Nested", "Ranges"),
     "typedsql.query": (
-        *("Affected", "ExactlyOne", "ExactlyOneValue", "Executor", "Many", "One"),
+        *("Affected", "Batched", "ExactlyOne", "ExactlyOneValue", "Executor", "Many", "One"),
         *("RowStream", "Stream", "Value"),
     ),
     "typedsql.statements": ("QueryFile",),

@@ -1,0 +1,1 @@
+"""The statements that concurrent calls of others become, with @batch."""
