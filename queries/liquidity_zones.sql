@@ -195,6 +195,47 @@ RETURNING
     t.price_level,
     (t.xmax = 0) AS inserted;
 
+-- name: merge_rows()^
+-- @staging liquidity_zones
+-- Adds levels of any books, or writes their new sizes, as merge does each of them, in their
+-- order. A size of 0 is a check violation; those levels go to delete_levels.
+-- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
+-- Index: idx_liquidity_zones_symbol.
+WITH merged AS (
+    INSERT INTO public.liquidity_zones AS t (
+        exchange,
+        symbol,
+        side,
+        price_level,
+        size,
+        strength
+    )
+    SELECT
+        s.exchange,
+        s.symbol,
+        s.side,
+        s.price_level,
+        s.size,
+        s.strength
+    FROM pg_temp.liquidity_zones_staging AS s
+    ORDER BY s.ctid ASC
+    ON CONFLICT (symbol, exchange, side, price_level) DO UPDATE
+        SET
+            size = excluded.size,
+            strength = coalesce(excluded.strength, t.strength),
+            updated_at = now()
+        WHERE (t.size, t.strength) IS DISTINCT FROM (
+            excluded.size,
+            coalesce(excluded.strength, t.strength)
+        )
+    RETURNING (t.xmax = 0) AS inserted
+)
+
+SELECT
+    count(*) FILTER (WHERE m.inserted) AS inserted,
+    count(*) FILTER (WHERE NOT m.inserted) AS updated
+FROM merged AS m;
+
 -- name: get(id)^
 -- One level.
 -- Index: liquidity_zones_pkey.

@@ -287,6 +287,64 @@ RETURNING
     t.open_time,
     (t.created_at = t.updated_at) AS inserted;
 
+-- name: merge_rows()^
+-- @staging market_data
+-- Adds candles of any charts, or writes the newer state of ones that were still open, as
+-- merge does each of them, in their order. A month that ensure_months has not made before
+-- is refused with its rows.
+-- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
+-- Index: market_data_pkey.
+WITH merged AS (
+    INSERT INTO public.market_data AS t (
+        exchange,
+        symbol,
+        interval,
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        trade_count
+    )
+    SELECT
+        s.exchange,
+        s.symbol,
+        s.interval,
+        s.open_time,
+        s.open,
+        s.high,
+        s.low,
+        s.close,
+        s.volume,
+        s.trade_count
+    FROM pg_temp.market_data_staging AS s
+    ORDER BY s.ctid ASC
+    ON CONFLICT (symbol, exchange, interval, open_time) DO UPDATE
+        SET
+            open = excluded.open,
+            high = excluded.high,
+            low = excluded.low,
+            close = excluded.close,
+            volume = excluded.volume,
+            trade_count = coalesce(excluded.trade_count, t.trade_count),
+            updated_at = now()
+        WHERE (t.open, t.high, t.low, t.close, t.volume, t.trade_count) IS DISTINCT FROM (
+            excluded.open,
+            excluded.high,
+            excluded.low,
+            excluded.close,
+            excluded.volume,
+            coalesce(excluded.trade_count, t.trade_count)
+        )
+    RETURNING (t.created_at = t.updated_at) AS inserted
+)
+
+SELECT
+    count(*) FILTER (WHERE m.inserted) AS inserted,
+    count(*) FILTER (WHERE NOT m.inserted) AS updated
+FROM merged AS m;
+
 -- name: get(exchange, symbol, interval, open_time)^
 -- @batch
 -- One candle.

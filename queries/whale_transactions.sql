@@ -490,6 +490,70 @@ RETURNING
     t.trace_path,
     (t.xmax = 0) AS inserted;
 
+-- name: merge_rows()^
+-- @staging whale_transactions
+-- Adds rows of any blocks, or teaches stored ones what their receipts say, as merge does
+-- each of them, in their order. Hashes and addresses are in lower case already: others are
+-- refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
+-- that of a row that was there is computed when succeeded changes, as by merge.
+-- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
+-- Index: whale_transactions_pkey.
+WITH merged AS (
+    INSERT INTO public.whale_transactions AS t (
+        hash,
+        chain_id,
+        block_hash,
+        trace_path,
+        block_number,
+        block_timestamp,
+        from_address,
+        to_address,
+        value_eth,
+        gas_price,
+        gas_used,
+        succeeded,
+        whale_score,
+        orphaned_at
+    )
+    SELECT
+        s.hash,
+        s.chain_id,
+        s.block_hash,
+        s.trace_path,
+        s.block_number,
+        s.block_timestamp,
+        s.from_address,
+        s.to_address,
+        s.value_eth,
+        s.gas_price,
+        s.gas_used,
+        s.succeeded,
+        s.whale_score,
+        s.orphaned_at
+    FROM pg_temp.whale_transactions_staging AS s
+    ORDER BY s.ctid ASC
+    ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
+        SET
+            gas_used = coalesce(excluded.gas_used, t.gas_used),
+            succeeded = coalesce(excluded.succeeded, t.succeeded),
+            whale_score = CASE
+                WHEN excluded.succeeded <> t.succeeded OR t.succeeded IS NULL
+                    THEN public.whale_score(t.value_eth, excluded.succeeded)
+                ELSE t.whale_score
+            END,
+            updated_at = now()
+        WHERE (t.gas_used, t.succeeded) IS DISTINCT FROM (
+            coalesce(excluded.gas_used, t.gas_used),
+            coalesce(excluded.succeeded, t.succeeded)
+        )
+    RETURNING (t.xmax = 0) AS inserted
+)
+
+SELECT
+    count(*) FILTER (WHERE m.inserted) AS inserted,
+    count(*) FILTER (WHERE NOT m.inserted) AS updated
+FROM merged AS m;
+
 -- name: fail_internal(chain_id, block_hash, hashes)
 -- @returns FailedTransfer
 -- Marks the internal transfers of transactions of a block that a receipt shows as failed:

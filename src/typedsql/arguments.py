@@ -7,7 +7,7 @@ refuses by itself. Ranges and composites become what it knows them by.
 """
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -135,8 +135,13 @@ def guards_of(prepared: Any, *, binary_numeric: bool = False) -> Guards:
 
     With `binary_numeric` also at those that the driver's own codec for numeric encodes.
     """
+    return guards_of_types(prepared.get_parameters(), binary_numeric=binary_numeric)
+
+
+def guards_of_types(kinds: Iterable[Any], *, binary_numeric: bool) -> Guards:
+    """The same for values of types that the driver describes, such as those of a COPY."""
     guards: list[tuple[int, frozenset[type], Check, bool]] = []
-    for index, kind in enumerate(prepared.get_parameters()):
+    for index, kind in enumerate(kinds):
         name = kind.name.removesuffix("[]")
         if kind.schema != "pg_catalog" and kind.kind in ("array", "composite"):
             name = f"{kind.schema}.{name}"

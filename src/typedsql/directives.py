@@ -15,7 +15,7 @@ import msgspec
 
 from typedsql.errors import CodeError
 
-DIRECTIVES: Final = ("batch", "one", "optional", "order_by", "returns", "timeout")
+DIRECTIVES: Final = ("batch", "one", "optional", "order_by", "returns", "staging", "timeout")
 _REPEATED: Final = frozenset({"optional", "order_by"})
 _DIRECTIVE = re.compile(r"@(\S+)[ \t]*(.*)")
 _TIMEOUT = re.compile(r"(\d+(?:\.\d+)?)[ \t]*(ms|s|min)")
@@ -49,6 +49,7 @@ class Directives(msgspec.Struct, frozen=True, kw_only=True):
     orderings: tuple[Ordering, ...] = ()
     timeout_s: float | None = None
     batch: Batch | None = None
+    staging: str | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -130,6 +131,7 @@ def read_directives(
         orderings=tuple(orderings),
         timeout_s=timeout_s,
         batch=batch,
+        staging=single.get("staging"),
     )
 
 
@@ -143,6 +145,11 @@ def _check_plain(key: str, value: str) -> None:
         raise _Malformed(
             f"@returns {value} is no Python class name".replace("  ", " "),
             "write `-- @returns Name`",
+        )
+    if key == "staging" and not value.isidentifier():
+        raise _Malformed(
+            "@staging names the table that rows are merged into, without its schema",
+            "write `-- @staging table`",
         )
 
 

@@ -45,6 +45,8 @@ SUFFIXES: Final = {
     SQLOperationType.INSERT_RETURNING: "<!",
 }
 DIGEST_LENGTH: Final = 16
+STAGING_SUFFIX: Final = "_staging"
+"""Behind a table's name: the temporary table that rows are in before they are merged into it."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -79,6 +81,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """``@timeout``: how long the server may take, in seconds; None is the connection's limit."""
     batch: Batch | None = None
     """``@batch``: concurrent calls of it become one statement; None where they do not."""
+    staging: str | None = None
+    """``@staging``: the table that the rows of `staging_table` are merged into."""
     columns: Columns | None = None
     """What the analysis found, None until bound."""
     nullable: frozenset[str] | None = None
@@ -96,6 +100,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             parts.append(f"@timeout {self.timeout_s!r}")
         if self.batch is not None:
             parts.append(f"@batch {self.batch.into or ''} {','.join(self.batch.key)}")
+        if self.staging is not None:
+            parts.append(f"@staging {self.staging}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -234,6 +240,7 @@ def _statement(
         orderings=read.orderings,
         timeout_s=read.timeout_s,
         batch=read.batch,
+        staging=read.staging,
     )
 
 

@@ -550,6 +550,25 @@ class MergedLevel(Struct, frozen=True, gc=False):
     inserted: bool
 
 
+class NewLiquidityZone(Struct, frozen=True, gc=False, kw_only=True):
+    """A row to be stored in public.liquidity_zones; what can be NULL there may be left out."""
+
+    exchange: str
+    """Name of the exchange."""
+    symbol: str
+    """Name of the instrument, as the exchange writes it."""
+    side: LiquidityZoneSide
+    """Side of the order book: bid or ask."""
+    price_level: Decimal
+    """Price of the level in the symbol's quote currency; negative for some spreads."""
+    size: Decimal
+    """Amount at the level in the symbol's base currency or contracts, above 0; a level whose
+    size became 0 is deleted.
+    """
+    strength: Decimal | None = None
+    """How strong the zone is, from 0 to 1; NULL until scored."""
+
+
 class DepthAround(Struct, frozen=True, gc=False):
     """A row of its own (DepthAround)."""
 
@@ -569,6 +588,31 @@ class MergedCandle(Struct, frozen=True, gc=False):
     open_time: datetime
     """When the candle begins."""
     inserted: bool
+
+
+class NewMarketData(Struct, frozen=True, gc=False, kw_only=True):
+    """A row to be stored in public.market_data; what can be NULL there may be left out."""
+
+    exchange: str
+    """Name of the exchange."""
+    symbol: str
+    """Name of the instrument, as the exchange writes it."""
+    interval: MarketDataInterval
+    """Length of the candle: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M."""
+    open_time: datetime
+    """When the candle begins."""
+    open: Decimal
+    """First price in the symbol's quote currency; negative for some spreads."""
+    high: Decimal
+    """Highest price in the symbol's quote currency; negative for some spreads."""
+    low: Decimal
+    """Lowest price in the symbol's quote currency; negative for some spreads."""
+    close: Decimal
+    """Last price in the symbol's quote currency; negative for some spreads."""
+    volume: Decimal
+    """Amount traded in the symbol's base currency or contracts."""
+    trade_count: int | None = None
+    """Number of trades; NULL where the exchange does not tell."""
 
 
 class CandleGap(Struct, frozen=True, gc=False):
@@ -675,6 +719,47 @@ class MergedTransaction(Struct, frozen=True, gc=False):
     transaction itself.
     """
     inserted: bool
+
+
+class NewWhaleTransaction(Struct, frozen=True, gc=False, kw_only=True):
+    """A row to be stored in public.whale_transactions; what can be NULL there may be left out."""
+
+    hash: str
+    """Transaction hash, 0x and 64 lower-case hexadecimal digits."""
+    chain_id: int
+    """EIP-155 number of the chain; 1 is Ethereum mainnet."""
+    block_hash: str
+    """Hash of the block that includes the transaction, 0x and 64 lower-case hexadecimal digits."""
+    trace_path: str
+    """Path of an internal transfer within its transaction, such as 0_1_2; empty for the
+    transaction itself.
+    """
+    block_number: int
+    """Height of the including block."""
+    block_timestamp: datetime
+    """Time of the including block, as its producer stated it."""
+    from_address: str
+    """Sender, 0x and 40 lower-case hexadecimal digits."""
+    to_address: str | None = None
+    """Recipient, 0x and 40 lower-case hexadecimal digits; NULL where the transaction creates a
+    contract.
+    """
+    value_eth: Decimal
+    """Amount in ether (the chain's native unit), exact to the wei."""
+    gas_price: int
+    """Price of a unit of gas in wei."""
+    gas_used: int | None = None
+    """Units of gas that were used; NULL until a receipt was read."""
+    succeeded: bool | None = None
+    """Whether execution succeeded; NULL until a receipt was read, and for good before Byzantium,
+    whose receipts do not tell.
+    """
+    whale_score: Decimal | None = None
+    """How remarkable the transfer is, from 0 to 1; NULL until scored."""
+    orphaned_at: datetime | None = None
+    """When the including block was found to have left the canonical chain; NULL while it is
+    canonical.
+    """
 
 
 class FailedTransfer(Struct, frozen=True, gc=False):

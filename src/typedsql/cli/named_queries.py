@@ -63,9 +63,15 @@ def find_query(project: Project, name: str) -> NamedQuery:
     """The generated function of a statement. Raises WrongUsage, with suggestions."""
     stem, _, short = name.partition(".")
     if stem.isidentifier() and stem in _stems(project):
-        found = _queries_in(_module(project, stem)).get(short)
+        module = _module(project, stem)
+        found = _queries_in(module).get(short)
         if found is not None:
             return found
+        if short in _merges_in(module):
+            raise WrongUsage(
+                f"{name} stores rows that a program gives it: call it from Python, as"
+                f" {module.__name__}.{short}"
+            )
     known = sorted(item.name for item in all_queries(project))
     everything = f"see them all with `{project.command} query`"
     if name in _stems(project):
@@ -125,7 +131,16 @@ def _queries_in(module: ModuleType) -> dict[str, NamedQuery]:
         if inspect.isfunction(function)
         and function.__module__ == module.__name__
         and f"_{key}" in vars(module)
+        and key not in _merges_in(module)
     }
+
+
+def _merges_in(module: ModuleType) -> set[str]:
+    """The functions that take rows, which nobody writes on a command line."""
+    from typedsql.bulk import BulkMerge
+
+    bound = {key for key, value in vars(module).items() if isinstance(value, BulkMerge)}
+    return {key.removeprefix("_") for key in bound if key.startswith("_")}
 
 
 def all_queries(project: Project) -> list[NamedQuery]:

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from typedsql.statements import Columns, Statement
+from typedsql.statements import STAGING_SUFFIX, Columns, Statement
 from typedsql.tools.batches.statement import BatchStatement, array_elements
 from typedsql.tools.config import Declaration
 from typedsql.tools.proof import ColumnProof, Proof, Prover
@@ -22,6 +22,7 @@ from typedsql.tools.rows.catalog import Catalog, read_catalog
 from typedsql.tools.rows.fields import Field, ResultColumn, Row, ShapeRefused
 from typedsql.tools.rows.shapes import Shapes
 from typedsql.tools.rows.types import refused_by_driver
+from typedsql.tools.staging import Merge, create_staging, read_merge, refuse_result
 from typedsql.tools.statement_rules import (
     is_override,
     override_finding,
@@ -57,6 +58,8 @@ class Analysed(msgspec.Struct, frozen=True, kw_only=True):
     """Of a read with @batch, the parameters' types as they are written in SQL."""
     batch: BatchStatement | None = None
     """What concurrent calls of it become, with @batch."""
+    merge: Merge | None = None
+    """With @staging what it merges, else None; then `row` is what the function is given."""
 
     @property
     def always(self) -> bool:
@@ -119,6 +122,8 @@ class Analyser:
         `variants_source` is the text that the variants stand in.
         """
         refuse_names(source, statement)
+        if statement.staging is not None:
+            return await self._analyse_merge(source, statement)
         base = await self._facts(source, statement)
         facts = [base]
         own = list(self._findings(base, base))
@@ -141,6 +146,43 @@ class Analyser:
         if own or others:
             raise Refused([*own, *others])
         return analysed
+
+    async def _analyse_merge(self, source: SourceFile, statement: Statement) -> Analysed:
+        """A statement of @staging, with its staging table there while PostgreSQL is asked."""
+        merge = read_merge(source, statement, self.catalog)
+        name = f"{statement.staging}{STAGING_SUFFIX}"
+        await self._connection.execute(create_staging(merge.table, name))
+        try:
+            facts = await self._facts(source, statement)
+        finally:
+            await self._connection.execute(f"DROP TABLE pg_temp.{name}")
+        nullable = tuple(not column.not_null for column in facts.proof.columns)
+        findings = [
+            *self._findings(facts, facts),
+            *refuse_result(source, statement, facts.columns, nullable),
+        ]
+        row: Row | None = None
+        try:
+            row = self.shapes.given(merge.table, merge.columns)
+        except ShapeRefused as refusal:
+            findings.append(refusal_finding(refusal, source, statement))
+        if findings:
+            raise Refused(findings)
+        return Analysed(
+            statement=statement,
+            parameters=(),
+            parameter_types=(),
+            columns=facts.columns,
+            nullable=nullable,
+            row=row,
+            cardinality=facts.cardinality,
+            # The catalog was read before there was a staging table: it has no name there.
+            access=Access(
+                reads=tuple(item for item in facts.access.reads if "." in item[0]),
+                writes=facts.access.writes,
+            ),
+            merge=merge,
+        )
 
     async def _facts(self, source: SourceFile, statement: Statement) -> Facts:
         try:

@@ -35,6 +35,7 @@ _ANALYSING: Final = (
     "tools/rows/*.py",
     "tools/schema.py",
     "tools/scratch.py",
+    "tools/staging.py",
     "tools/statement_rules.py",
     "tools/variants/*.py",
     "values.py",

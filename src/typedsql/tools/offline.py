@@ -21,6 +21,7 @@ from typedsql.tools.proof.access import Access
 from typedsql.tools.proof.cardinality.counting import Cardinality
 from typedsql.tools.rows.documents import refused_type
 from typedsql.tools.rows.fields import Alias, Field, Row
+from typedsql.tools.staging import Merge
 
 FOLDER: Final = "analysis"
 """Within the folder of queries."""
@@ -39,6 +40,7 @@ class Stored(
     """Name, PostgreSQL type, and whether it can be NULL."""
     row: str | None = None
     value: Field | None = None
+    merge: Merge | None = None
     cardinality: Cardinality
     reads: dict[str, tuple[str, ...]] = {}
     writes: dict[str, tuple[str, ...]] = {}
@@ -142,6 +144,7 @@ def _restore(checkout: Checkout, shared: Shared, readings: list[Reading]) -> Pro
                     access=Access(reads=_pairs(item.reads), writes=_pairs(item.writes)),
                     variants=reading.expansion.sets.get(name),
                     array_elements=item.array_elements,
+                    merge=item.merge,
                 )
             )
         batches = batches_of(reading, found, checkout)
@@ -175,6 +178,7 @@ def _statements(found: tuple[Analysed, ...]) -> str:
             columns=_columns(item.columns, item.nullable),
             row=item.row.name if item.row else None,
             value=item.value,
+            merge=item.merge,
             cardinality=item.cardinality,
             reads=_by_table(item.access.reads),
             writes=_by_table(item.access.writes),

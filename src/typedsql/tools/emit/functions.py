@@ -8,6 +8,7 @@ from typedsql.project import Project
 from typedsql.statements import Columns, Statement
 from typedsql.tools.analysis import Analysed
 from typedsql.tools.batches.statement import BatchStatement
+from typedsql.tools.emit.merges import merge_binding, merge_function
 from typedsql.tools.emit.module import LINE_WIDTH, Module, docstring, header
 from typedsql.tools.emit.rows import decoder, decoders
 from typedsql.tools.variants.expansion import VariantSet
@@ -36,7 +37,8 @@ _RETURNED = {
 def queries_module(stem: str, statements: Sequence[Analysed], project: Project) -> str:
     """The module with the typed functions of one .sql file. Raises NameTaken."""
     module = Module()
-    module.need("typedsql.query", "Executor")
+    if any(analysed.merge is None for analysed in statements):
+        module.need("typedsql.query", "Executor")
     module.need("typedsql.statements", "QueryFile")
     module.need(f"{project.package}.project", "PROJECT")
     shapes: dict[str, str] = {}
@@ -53,6 +55,10 @@ def queries_module(stem: str, statements: Sequence[Analysed], project: Project) 
     for analysed in statements:
         try:
             module.define(_short_name(analysed), f"the function {_short_name(analysed)}")
+            if analysed.merge is not None:
+                bindings.append(merge_binding(analysed, analysed.merge, module, project))
+                functions.append(merge_function(analysed, module, project))
+                continue
             bindings.append(_binding(analysed, module, shapes, project))
             if analysed.variants:
                 module.define(f"{_short_name(analysed)}_variants", "the variants of a statement")

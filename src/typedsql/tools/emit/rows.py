@@ -143,9 +143,12 @@ def _alias(alias: Alias, module: Module) -> str:
 def _struct(row: Row, module: Module, prefix: str) -> str:
     base = "Struct" if row.composite is None else "Composite"
     module.need("msgspec" if row.composite is None else "typedsql.values", base)
-    text = f"class {row.name}({base}, frozen=True, gc=False):\n"
+    options = "frozen=True, gc=False, kw_only=True" if row.given else "frozen=True, gc=False"
+    text = f"class {row.name}({base}, {options}):\n"
     fallback = f"A row of its own ({row.name})."
-    if row.table is not None:
+    if row.given:
+        fallback = f"A row to be stored in {row.table}; what can be NULL there may be left out."
+    elif row.table is not None:
         fallback = f"A row of {row.table}."
     elif row.composite is not None:
         fallback = f"A value of type {row.composite[0]}."
@@ -159,7 +162,8 @@ def _struct(row: Row, module: Module, prefix: str) -> str:
                     f"row {row.name}: the field {name} is named as the type of {field.name}; "
                     "rename one, the type under [tool.typedsql.rows]"
                 )
-        text += f"\n{_INDENT}{field.name}: {module.use(local, taken)}"
+        default = " = None" if row.given and field.omissible else ""
+        text += f"\n{_INDENT}{field.name}: {module.use(local, taken)}{default}"
         if field.comment:
             text += "\n" + docstring(field.comment, _INDENT, "")
     if row.composite is not None:

@@ -33,7 +33,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     """Dotted Python type, with `` | None`` where NULL is possible."""
     comment: str | None = None
     omissible: bool = False
-    """A parameter that may be left out, and then is NULL."""
+    """A parameter, or a field of a row that is given, that may be left out and then is NULL."""
     decoder: Decoder | None = None
     """What the run time makes of the driver's value, None where it is taken as it is."""
     nested: "Nested | None" = None
@@ -56,6 +56,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     comment: str | None = None
     composite: tuple[str, tuple[str, ...]] | None = None
     """Of a composite type: see `typedsql.values.Composite`."""
+    given: bool = False
+    """Whether it is given to be stored in `table`, rather than returned."""
 
 
 class Nested(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,8 @@ dot in their name (``AS "alert.id"``) are fields of a nested row.
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from typedsql.tools.config import Declaration
 from typedsql.tools.rows.catalog import Catalog, Column, Table
 from typedsql.tools.rows.documents import JSON_SAFE, bare_names, declared_type, refused_type
@@ -129,6 +131,30 @@ class Shapes:
             name_of=lambda nested: self._generated.prefix + nested,
         )
         return Row(name, fields.all())
+
+    def given(self, table: str, columns: Sequence[str]) -> Row:
+        """The Struct of a row that is given for these columns of a table, by qualified name.
+
+        What can be NULL need not be given, and then is.
+        """
+        name = f"New{self._generated.struct_name(table)}"
+        meaning = self._generated.claimed.get(name) or self._taken.get(name)
+        if meaning is not None:
+            raise ShapeRefused(
+                f"the rows it is given would be {name}, which is the name of {meaning}",
+                f'name the table\'s own, as in "{table}" = "..." in [tool.typedsql.rows]',
+                rule="name",
+            )
+        fields: list[Field] = []
+        for word in columns:
+            column = self._catalog.tables[table].column(word)
+            if column is None or not is_name(word):
+                raise ShapeRefused(f"column {word} cannot be a field in Python", "rename it")
+            field = self.parameter(
+                word, column.type_oid, nullable=not column.not_null, column=column
+            )
+            fields.append(replace(field, omissible=not column.not_null))
+        return Row(name, tuple(fields), table, given=True)
 
     def _default_name(self, stem: str, short: str) -> str:
         base = self._declaration.rows.get(stem) or camel(stem)

@@ -8,6 +8,8 @@ from typedsql.tools.rows.types import RANGE, SCALARS
 
 _BUILTIN: Final = ("bool", "bytes", "dict", "float", "int", "list", "object", "str")
 _ENGINE: Final = {
+    "typedsql.bulk": ("BulkMerge", "MergeLimits", "MergeReport", "OnProgress", "OnRejected"),
+    "typedsql.database": ("Database",),
     "typedsql.decoding": ("Items", "Members", "Nested", "Ranges"),
     "typedsql.query": (
         *("Affected", "Batched", "ExactlyOne", "ExactlyOneValue", "Executor", "Many", "One"),
@@ -17,8 +19,8 @@ _ENGINE: Final = {
     "typedsql.values": ("Composite",),
     "typedsql.variants": ("Variants",),
     "msgspec": ("Struct",),
-    "typing": ("Any", "Literal"),
-    "collections.abc": ("Coroutine", "Sequence"),
+    "typing": ("Any", "Literal", "Unpack"),
+    "collections.abc": ("AsyncIterable", "Coroutine", "Iterable", "Sequence"),
 }
 _DOTTED: Final = re.compile(r"\b((?:\w+\.)+)(\w+)\b")
 

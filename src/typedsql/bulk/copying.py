@@ -1,0 +1,164 @@
+"""COPY of rows within a transaction: never endless, and a refused row is known by itself.
+
+The driver waits for ever where the connection breaks while it has paused writing, and its time
+limit does not reach that wait. Here a listener of the connection ends the COPY.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from operator import length_hint
+from typing import Any, Final, NoReturn
+
+import asyncpg
+
+from typedsql.bulk.rows import Refusals, Sound, Values, is_from_server
+from typedsql.errors import ConnectionLost, DataError, Error
+from typedsql.sqlstate import translate
+from typedsql.transaction import Transaction
+
+UNIQUE_VIOLATION: Final = "23505"
+LEAST_REACH_ROWS: Final = 64
+"""How far a COPY reaches at least behind a row that was refused."""
+_LINE: Final = re.compile(r"^COPY .*, line (\d+)", re.MULTILINE)
+
+
+class Collision(Exception):
+    """A key is there already."""
+
+
+class _Refused(Exception):
+    """One of the rows of a COPY cannot be stored."""
+
+    def __init__(self, position: int | None, error: DataError) -> None:
+        super().__init__()
+        self.position = position
+        """From 0; None where nobody told."""
+        self.error = error
+
+
+class Copy:
+    """COPY into one table, its rows in the order in which they are given."""
+
+    def __init__(
+        self, query: str, schema: str, table: str, columns: Sequence[str], timeout_s: float
+    ) -> None:
+        self._query = query
+        self._schema = schema
+        self._table = table
+        self._columns = columns
+        self._timeout_s = timeout_s
+
+    async def run(self, transaction: Transaction, rows: Sound, refused: Refusals) -> None:
+        """Store the rows but those that cannot be, which go to `refused`.
+
+        Raises Collision for a key that is there already; the caller's savepoint undoes all.
+        """
+        reach = max(len(rows.values), 1)
+        parts = deque([(0, len(rows.values))])
+        while parts:
+            start, stop = parts.popleft()
+            if start == stop:
+                continue
+            if stop - start > reach:
+                parts.appendleft((start + reach, stop))
+                stop = start + reach
+            try:
+                async with transaction.transaction():
+                    await self._send(transaction, rows.values[start:stop])
+            except _Refused as told:
+                if told.position is None and stop - start > 1:
+                    middle = (start + stop) // 2
+                    parts.extendleft([(middle, stop), (start, middle)])
+                    continue
+                at = start + (told.position or 0)
+                refused.append((rows.rows[at], told.error))
+                # What stood before it was sound. Behind it the next may be near, and what is
+                # sent beyond that is sent in vain.
+                reach = max(LEAST_REACH_ROWS, 2 * (at - start))
+                parts.extendleft([(at + 1, stop), (start, at)])
+            else:
+                reach *= 2
+
+    async def _send(self, transaction: Transaction, values: Sequence[Values]) -> None:
+        connection = transaction.driver_connection
+        left = iter(values)
+        try:
+            await guarded(
+                connection,
+                connection.copy_records_to_table(
+                    self._table,
+                    schema_name=self._schema,
+                    columns=self._columns,
+                    records=left,
+                    timeout=self._timeout_s,
+                ),
+                self._timeout_s,
+            )
+        except Exception as failure:
+            self._refuse(failure, len(values) - length_hint(left) - 1, len(values))
+
+    def _refuse(self, failure: Exception, encoded: int, count: int) -> NoReturn:
+        """Raise what `failure` means; `encoded` is the position of the row that was last read."""
+        if is_from_server(failure):
+            line = _LINE.findall(getattr(failure, "context", None) or "")
+            state: object = getattr(failure, "sqlstate", None)
+            error = translate(failure, query=self._query)
+            if state == UNIQUE_VIOLATION:
+                raise Collision from error
+            if isinstance(error, DataError):
+                position = int(line[-1]) - 1 if line else None
+                known = position is not None and 0 <= position < count
+                raise _Refused(position if known else None, error) from failure
+        elif _is_connection(failure):
+            error = translate(failure, query=self._query)
+        else:
+            # The driver's own words quote the value.
+            error = DataError(
+                f"{self._query}: a value of the row does not fit its column's type",
+                query=self._query,
+            )
+            raise _Refused(encoded, error) from None
+        if error is None or error is failure:
+            raise failure
+        raise error from failure
+
+
+def _is_connection(failure: Exception) -> bool:
+    """Whether it is not about a value: the driver raises anything for one it cannot encode."""
+    if isinstance(failure, Error | OSError | asyncpg.InternalClientError):
+        return True
+    # A subclass of InterfaceError tells of arguments, and of ValueError too.
+    return isinstance(failure, asyncpg.InterfaceError) and not isinstance(failure, ValueError)
+
+
+async def guarded(connection: Any, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
+    """What `work` on the connection returns or raises, within a limit.
+
+    Raises ConnectionLost at once where the connection ends while the driver waits for
+    something else, and TimeoutError.
+    """
+    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def notice(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    connection.add_termination_listener(notice)
+    task = asyncio.ensure_future(work)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            # Where the driver has noticed too it says more of the reason.
+            await asyncio.sleep(0)
+        if not task.done():
+            raise ConnectionLost("the connection to the server broke during a COPY")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not connection.is_closed():
+            connection.remove_termination_listener(notice)

@@ -1,0 +1,241 @@
+"""A whole merge: rows to lanes, lanes to chunks, chunks to transactions; see `typedsql.bulk`."""
+
+import asyncio
+import inspect
+import random
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar, cast
+
+from typedsql.bulk.chunks import Filling
+from typedsql.bulk.limits import Limits
+from typedsql.bulk.report import MergeReport, OnProgress, OnRejected, Tally
+from typedsql.bulk.rows import (
+    Refusals,
+    RowReader,
+    describe,
+    quoted,
+    reader_of,
+    sizer_of,
+    split_table,
+)
+from typedsql.bulk.storing import Stored, Target
+from typedsql.database import Database
+from typedsql.errors import CodeError, ConnectionLost, Error, TransientError
+from typedsql.sqlstate import translate
+from typedsql.statements import Statement
+
+R = TypeVar("R")
+
+RETRY_DELAY_S: Final = 0.05
+"""Before a chunk is tried again, times the number of the try and some chance."""
+YIELD_ROWS: Final = 256
+"""After which many rows of a synchronous iterable the event loop gets its turn."""
+
+
+class BulkMerge(Generic[R]):
+    """A statement of @staging, bound to the Struct of the rows that it merges."""
+
+    def __init__(
+        self, statement: Statement, row: Callable[..., R], *, table: str, key: tuple[str, ...]
+    ) -> None:
+        self.statement = statement
+        struct: Any = row
+        self.row = struct
+        self.table = table
+        self.key = key
+        self.columns: tuple[str, ...] = struct.__struct_fields__
+
+    async def run(
+        self,
+        db: Database,
+        rows: Iterable[R] | AsyncIterable[R],
+        on_progress: OnProgress | None,
+        on_rejected: OnRejected[R] | None,
+        limits: Mapping[str, Any],
+    ) -> MergeReport:
+        """Merge the rows; `typedsql.bulk` says what holds and what it raises."""
+        found = Limits.of(limits)
+        if not isinstance(cast("object", db), Database):
+            raise CodeError(
+                f"{self.statement.name}: a merge has transactions of its own: give it the "
+                "database, not a transaction"
+            )
+        merge = _Merge(self, db, found, on_progress, on_rejected)
+        try:
+            await merge.run(rows)
+        except Error as failure:
+            stored = merge.tally.report()
+            failure.add_note(
+                f"{self.statement.name}: before that {stored.inserted} rows were inserted and "
+                f"{stored.updated} updated; merging the same rows again is safe"
+            )
+            raise
+        return merge.tally.report()
+
+
+class _Merge:
+    def __init__(
+        self,
+        bound: BulkMerge[Any],
+        db: Database,
+        limits: Limits,
+        on_progress: OnProgress | None,
+        on_rejected: OnRejected[Any] | None,
+    ) -> None:
+        self._bound = bound
+        self._db = db
+        self._limits = limits
+        self._on_progress = on_progress
+        self._on_rejected = on_rejected
+        self._telling = asyncio.Lock()
+        self.tally = Tally()
+
+    async def run(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
+        kinds = await self._kinds()
+        bound = self._bound
+        lanes = [
+            _Lane(self, reader_of(bound.statement.name, bound.columns, kinds))
+            for _ in range(self._limits.lanes)
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._fill(rows, lanes, sizer_of(bound.columns, kinds), group)
+        except BaseExceptionGroup as failures:
+            # One is enough: the others ended because of it, or for the same reason.
+            raise failures.exceptions[0] from None
+
+    async def _kinds(self) -> Sequence[Any]:
+        schema, name = split_table(self._bound.table)
+        async with self._db.bulk_transaction() as transaction:
+            try:
+                return await describe(
+                    transaction.driver_connection,
+                    f"{quoted(schema)}.{quoted(name)}",
+                    self._bound.columns,
+                )
+            except Exception as failure:
+                error = translate(failure, query=self._bound.statement.name)
+                if error is None:
+                    raise
+                raise error from failure
+
+    async def _fill(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        lanes: Sequence["_Lane"],
+        size: Callable[[Any], int],
+        group: asyncio.TaskGroup,
+    ) -> None:
+        key_of: Callable[[Any], Any] = attrgetter(*self._bound.key)
+        kind = self._bound.row
+        count = len(lanes)
+        async for row in _each(rows):
+            if type(row) is not kind:
+                raise CodeError(
+                    f"{self._bound.statement.name}: expected rows of type {kind.__name__}, got "
+                    f"{type(row).__name__}"
+                )
+            key = key_of(row)
+            try:
+                lane = lanes[hash(key) % count]
+            except TypeError:
+                # A value that has no place in a key, which the look at its type finds.
+                key, lane = id(row), lanes[0]
+            lane.filling.add(key, row, size(row))
+            while lane.filling.full:
+                await lane.flush(group)
+        for lane in lanes:
+            while lane.filling:
+                await lane.flush(group)
+
+    async def store(
+        self, rows: list[Any], reader: RowReader, target: Target, *, straight: bool
+    ) -> Stored:
+        """One chunk, tried again where that is safe."""
+        refused: Refusals = []
+        sound = reader.read(rows, refused)
+        if refused and self._on_rejected is None:
+            raise refused[0][1]
+        if not sound.rows:
+            await self._tell(Stored(inserted=0), refused)
+            return Stored(inserted=0)
+        attempt = 1
+        while True:
+            found: Refusals = []
+            try:
+                async with self._db.bulk_transaction() as transaction:
+                    stored = await target.store(transaction, sound, found, straight=straight)
+                    if found and self._on_rejected is None:
+                        raise found[0][1]
+                break
+            except (TransientError, ConnectionLost):
+                if attempt >= self._limits.attempts:
+                    raise
+                chance = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+                await asyncio.sleep(RETRY_DELAY_S * attempt * chance)
+                attempt += 1
+        await self._tell(stored, [*refused, *found])
+        return stored
+
+    async def _tell(self, stored: Stored, refused: Refusals) -> None:
+        tally = self.tally
+        tally.inserted += stored.inserted
+        tally.updated += stored.updated
+        tally.unchanged += stored.unchanged
+        tally.rejected += len(refused)
+        async with self._telling:
+            for row, error in refused:
+                await _called(self._on_rejected, row, error)
+            if self._on_progress is not None:
+                await _called(self._on_progress, tally.report())
+
+    def target(self) -> Target:
+        bound = self._bound
+        return Target(bound.statement, bound.table, bound.columns, self._limits.chunk_timeout_s)
+
+    def filling(self) -> Filling[Any]:
+        return Filling(self._limits)
+
+
+class _Lane:
+    """Where all rows of a key go: one chunk is filled while the one before it is stored."""
+
+    def __init__(self, merge: _Merge, reader: RowReader) -> None:
+        self._merge = merge
+        self._reader = reader
+        self._target = merge.target()
+        self._task: asyncio.Task[None] | None = None
+        self._straight = True
+        self.filling = merge.filling()
+
+    async def flush(self, group: asyncio.TaskGroup) -> None:
+        """Begin to store what was filled, once the chunk before it is stored."""
+        if self._task is not None:
+            # What it raises the group tells.
+            await asyncio.wait({self._task})
+        self._task = group.create_task(self._store(self.filling.cut()))
+
+    async def _store(self, rows: list[Any]) -> None:
+        stored = await self._merge.store(rows, self._reader, self._target, straight=self._straight)
+        # Where rows were there already there will be more, until a chunk is all new again.
+        self._straight = not stored.collided
+
+
+async def _called(callback: Callable[..., Any] | None, *arguments: object) -> None:
+    if callback is not None:
+        result = callback(*arguments)
+        if inspect.isawaitable(result):
+            await result
+
+
+async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """Of either kind of iterable; a synchronous one lets others have their turn."""
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+        return
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if number % YIELD_ROWS == 0:
+            await asyncio.sleep(0)

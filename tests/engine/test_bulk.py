@@ -1,0 +1,266 @@
+"""Merging many rows: what is refused, what bounds it, and what a caller's mistake says."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from tests.databases import Databases
+from tests.engine.bulk_things import Thing, connected, locked, merge, stored, waiting
+from typedsql.bulk import MergeReport
+from typedsql.bulk.chunks import Filling
+from typedsql.bulk.limits import Limits
+from typedsql.database import Database
+from typedsql.errors import CodeError, DataError, TimeoutExpired
+
+MANY: Final = 1_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(databases: Databases) -> AsyncGenerator[Database]:
+    async with connected(databases) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(database: Database) -> Database:
+    async with database.connection() as connection:
+        await connection.execute("TRUNCATE public.things")
+    return database
+
+
+def things(count: int, word: str = "word") -> list[Thing]:
+    return [Thing(id=number, word=word) for number in range(count)]
+
+
+async def test_one_bad_row_in_a_hundred_is_rejected_alone(db: Database) -> None:
+    rows = things(MANY)
+    for at in range(0, MANY, 100):
+        rows[at] = Thing(id=at, word="bad")
+    refused: list[tuple[Thing, DataError]] = []
+
+    async def keep(row: Thing, error: DataError) -> None:
+        refused.append((row, error))
+
+    for expected in ({"inserted": 990}, {"unchanged": 990}):
+        refused.clear()
+        report = await merge(db, rows, on_rejected=keep, chunk_rows=300)
+        assert report == MergeReport(
+            **{"given": MANY, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 10}
+            | expected
+        )
+        assert [row.id for row, _ in refused] == list(range(0, MANY, 100))
+        assert {error.constraint for _, error in refused} == {"things_word_check"}
+    assert sorted(await stored(db)) == [row.id for row in rows if row.word != "bad"]
+    # The control: a COPY by itself stores none of them.
+    async with db.bulk_transaction() as bulk:
+        await bulk.driver_connection.execute("TRUNCATE public.things")
+    with pytest.raises(Exception, match="violates check constraint"):
+        async with db.bulk_transaction() as bulk:
+            await bulk.driver_connection.copy_records_to_table(
+                "things", columns=["id", "word"], records=[(row.id, row.word) for row in rows]
+            )
+    assert await stored(db) == {}
+
+
+WRONG: Final[dict[str, dict[str, Any]]] = {
+    "column id was refused: expected int, got float": {"id": 5.5},
+    "column id was refused: expected int, got list": {"id": [5]},
+    "SQLSTATE 22021": {"word": "\0 secret"},
+    "column word must not be NULL": {"word": None},
+    "foreign key things_kind_fkey has no matching row": {"kind": "secret"},
+    "column cost was refused: expected Decimal or int": {"cost": 1.5},
+    "column cost was refused: value out of numeric range": {"cost": Decimal("1E131072")},
+}
+UNFIT: Final[tuple[dict[str, Any], ...]] = (
+    {"id": 2**70},
+    {"word": 7},
+    {"word": "\ud800 secret"},
+)
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("straight", [True, False])
+async def test_rows_that_cannot_be_stored(db: Database, straight: bool) -> None:
+    wrong = [
+        *WRONG.items(),
+        *(("a value of the row does not fit its column's type", unfit) for unfit in UNFIT),
+    ]
+    rows = things(100)
+    expected: dict[int, str] = {}
+    for at, (told, values) in enumerate(wrong, start=1):
+        rows[9 * at] = Thing(**{"id": 9 * at, "word": "word"} | values)
+        expected[id(rows[9 * at])] = told
+    if not straight:
+        await merge(db, rows[:1])
+    refused: list[tuple[Thing, DataError]] = []
+    report = await merge(db, rows, on_rejected=lambda *given: refused.append(given))
+    assert (report.given, report.rejected) == (100, len(wrong))
+    assert report.unchanged == (0 if straight else 1)
+    assert {id(row) for row, _ in refused} == expected.keys()
+    for row, error in refused:
+        assert expected[id(row)] in str(error)
+        for shown in (error, error.__cause__, error.__context__):
+            assert "secret" not in str(shown)
+    assert sorted(await stored(db)) == [row.id for row in rows if id(row) not in expected]
+
+
+async def test_without_a_callback_the_first_refused_row_ends_it(db: Database) -> None:
+    rows = things(10)
+    rows[7] = Thing(id=7, word="bad")
+    for _ in range(2):
+        with pytest.raises(DataError) as refusal:
+            await merge(db, rows, chunk_rows=4)
+        assert refusal.value.constraint == "things_word_check"
+        assert sorted(await stored(db)) == [0, 1, 2, 3]
+    assert "0 rows were inserted" in refusal.value.__notes__[0]
+
+
+async def test_progress_counts_what_is_committed(db: Database) -> None:
+    seen: list[tuple[int, int]] = []
+
+    async def note(report: MergeReport) -> None:
+        seen.append((report.given, len(await stored(db))))
+
+    await merge(db, iter(things(10)), on_progress=note, chunk_rows=4)
+    assert seen == [(4, 4), (8, 8), (10, 10)]
+
+
+async def test_what_a_callback_raises_ends_it(db: Database) -> None:
+    def stop(report: MergeReport) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        await merge(db, things(100), on_progress=stop, chunk_rows=10)
+    assert len(await stored(db)) in (10, 20)
+
+
+async def test_what_the_rows_raise_ends_it(db: Database) -> None:
+    async def rows() -> AsyncGenerator[Thing, None]:
+        for thing in things(25):
+            yield thing
+            await asyncio.sleep(0)
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        await merge(db, rows(), chunk_rows=10)
+    assert len(await stored(db)) <= 20
+
+
+async def test_rows_are_read_no_further_than_two_chunks(db: Database) -> None:
+    read = 0
+
+    def rows() -> Iterator[Thing]:
+        nonlocal read
+        for thing in things(MANY):
+            read += 1
+            yield thing
+
+    async with locked(db) as observer:
+        task = asyncio.create_task(merge(db, rows(), chunk_rows=50))
+        await waiting(observer)
+        await asyncio.sleep(0.05)
+        assert read == 100
+    assert (await task).inserted == MANY
+    assert read == MANY
+
+
+async def test_a_synchronous_iterable_lets_others_run(db: Database) -> None:
+    turns = 0
+    seen: list[int] = []
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def rows() -> Iterator[Thing]:
+        for thing in things(MANY):
+            seen.append(turns)
+            yield thing
+
+    task = asyncio.create_task(other())
+    await merge(db, rows(), chunk_rows=MANY)
+    task.cancel()
+    assert seen[-1] > seen[0]
+
+
+def test_a_chunk_is_bounded_in_bytes_and_waiting_rows_too() -> None:
+    filling: Filling[str] = Filling(Limits(chunk_rows=3, chunk_bytes=100))
+    filling.add(1, "a", 99)
+    assert not filling.full
+    filling.add(2, "b", 1)
+    assert filling.full
+    assert filling.cut() == ["a", "b"]
+    for word in "cdef":
+        assert not filling.full
+        filling.add(1, word, 1)
+    assert filling.full
+    cut = []
+    while filling:
+        cut.append(filling.cut())
+    assert cut == [["c"], ["d"], ["e"], ["f"]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"chunk_rows": 0}, "the limit chunk_rows of a merge has to be a number above 0"),
+        ({"lanes": True}, "the limit lanes"),
+        ({"attempts": 1.5}, "the limit attempts"),
+        ({"chunk": 1}, "a merge has no limit chunk: there are chunk_rows"),
+    ],
+)
+def test_limits_that_cannot_be_kept(limits: dict[str, Any], told: str) -> None:
+    with pytest.raises(CodeError, match=told):
+        Limits.of(limits)
+
+
+async def test_rows_of_another_type_and_a_transaction_are_refused(db: Database) -> None:
+    with pytest.raises(CodeError, match="expected rows of type Thing, got dict"):
+        await merge(db, [{"id": 1}])
+    async with db.transaction() as tx:
+        with pytest.raises(CodeError, match="give it the database, not a transaction"):
+            await merge(tx, things(1))
+
+
+async def test_a_chunk_ends_within_its_limit(db: Database) -> None:
+    async with locked(db):
+        with pytest.raises(TimeoutExpired):
+            await merge(db, things(10), chunk_timeout_s=0.2)
+    assert await stored(db) == {}
+
+
+async def test_where_row_security_forbids_copy_the_statement_stores_all(db: Database) -> None:
+    role = f"merger_{secrets.token_hex(6)}"
+    async with db.connection() as connection:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(
+            f"CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE ON public.things TO {role};"
+            "ALTER TABLE public.things ENABLE ROW LEVEL SECURITY;"
+            f"CREATE POLICY own ON public.things TO {role} USING (word <> 'theirs');"
+            f"ALTER DATABASE {name} SET role = {role}"
+        )
+        try:
+            async with Database.connect(
+                db.target, project=db.project, migrations="ignore"
+            ) as as_role:
+                report = await merge(as_role, things(3), chunk_rows=2)
+                # The control: this is what a straight COPY meets there.
+                with pytest.raises(asyncpg.FeatureNotSupportedError):
+                    async with as_role.bulk_transaction() as bulk:
+                        await bulk.driver_connection.copy_records_to_table(
+                            "things", columns=["id", "word"], records=[(7, "w")]
+                        )
+        finally:
+            await connection.execute(
+                f"ALTER DATABASE {name} RESET role; DROP OWNED BY {role}; DROP ROLE {role}"
+            )
+    assert report.inserted == 3
+    assert sorted(await stored(db)) == [0, 1, 2]

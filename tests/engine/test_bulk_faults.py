@@ -1,0 +1,150 @@
+"""Merging many rows while connections break, callers are cancelled and others merge too."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from tests.databases import Databases
+from tests.engine.bulk_things import Thing, connected, locked, merge, stored, waiting
+from typedsql.bulk import MergeReport, chunks
+from typedsql.database import Database
+from typedsql.errors import ConnectionLost, TransientError
+
+# More than the buffers of a socket and of the driver hold, so that its writer is paused.
+PAUSING: Final = 4_000
+LONG: Final = "x" * 1_000
+HANGS_AFTER_S: Final = 0.7
+DEADLINE_S: Final = 20.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(databases: Databases) -> AsyncGenerator[Database]:
+    async with connected(databases) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(database: Database) -> Database:
+    async with database.connection() as connection:
+        await connection.execute("TRUNCATE public.things")
+    return database
+
+
+def things(count: int, *, start: int = 0, word: str = LONG) -> list[Thing]:
+    return [Thing(id=number, word=word) for number in range(start, start + count)]
+
+
+async def ended(observer: Any) -> None:
+    """Ends the backend that waits for the lock."""
+    (pid,) = await waiting(observer)
+    assert await observer.fetchval("SELECT pg_terminate_backend($1)", pid)
+
+
+async def test_a_connection_that_breaks_within_a_copy_is_told_at_once(db: Database) -> None:
+    before = things(10)
+    await merge(db, before)
+    async with locked(db) as observer:
+        task = asyncio.create_task(merge(db, things(PAUSING, start=10), attempts=1))
+        await ended(observer)
+        with pytest.raises(ConnectionLost):
+            await asyncio.wait_for(task, DEADLINE_S)
+    assert len(await stored(db)) == len(before)
+    report = await merge(db, things(PAUSING + 10))
+    assert (report.inserted, report.unchanged) == (PAUSING, 10)
+    assert len(await stored(db)) == PAUSING + 10
+
+
+async def test_the_driver_by_itself_waits_for_ever(db: Database) -> None:
+    """The control of the test above, and of the next."""
+    driver = await asyncpg.connect(**db.target.asyncpg_arguments())
+    records = [(thing.id, thing.word) for thing in things(PAUSING)]
+    async with locked(db) as observer:
+        task = asyncio.create_task(
+            driver.copy_records_to_table(
+                "things", columns=["id", "word"], records=records, timeout=HANGS_AFTER_S / 2
+            )
+        )
+        await ended(observer)
+        done, _ = await asyncio.wait({task}, timeout=HANGS_AFTER_S)
+    assert not done
+    task.cancel()
+    await asyncio.wait({task})
+    driver.terminate()
+
+
+async def test_its_chunk_is_merged_again_on_another_connection(db: Database) -> None:
+    reports: list[MergeReport] = []
+    async with locked(db) as observer:
+        task = asyncio.create_task(
+            merge(db, things(PAUSING), on_progress=reports.append, chunk_rows=PAUSING // 2)
+        )
+        await ended(observer)
+        await waiting(observer)
+    report = await asyncio.wait_for(task, DEADLINE_S)
+    assert report.inserted == PAUSING
+    assert [each.given for each in reports] == [PAUSING // 2, PAUSING]
+    assert len(await stored(db)) == PAUSING
+
+
+@pytest.mark.parametrize("staged", [False, True])
+async def test_a_cancelled_merge_leaves_whole_chunks_only(db: Database, staged: bool) -> None:
+    if staged:
+        await merge(db, things(1, start=500, word="there"))
+    first = asyncio.Event()
+    go = asyncio.Event()
+
+    async def after_the_first(_: MergeReport) -> None:
+        first.set()
+        await go.wait()
+
+    task = asyncio.create_task(
+        merge(db, things(1_000, word="w"), on_progress=after_the_first, chunk_rows=300)
+    )
+    await asyncio.wait_for(first.wait(), DEADLINE_S)
+    async with locked(db) as observer:
+        go.set()
+        await waiting(observer)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, DEADLINE_S)
+    kept = await stored(db)
+    assert {number for number, word in kept.items() if word == "w"} == set(range(300))
+    report = await merge(db, things(1_000, word="w"))
+    assert (report.given, report.unchanged) == (1_000, 300)
+
+
+async def meet(db: Database, upwards: list[Thing], downwards: list[Thing]) -> list[Any]:
+    """Two merges that each wait for the row in the middle, which then is not stored."""
+    middle = upwards[len(upwards) // 2]
+    async with db.connection() as holder, db.connection() as observer:
+        block = holder.transaction()
+        await block.start()
+        await holder.execute(
+            "INSERT INTO public.things (id, word) VALUES ($1, $2)", middle.id, middle.word
+        )
+        tasks = [asyncio.create_task(merge(db, rows, attempts=1)) for rows in (upwards, downwards)]
+        await waiting(observer, count=2)
+        await block.rollback()
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), DEADLINE_S)
+
+
+async def test_two_merges_in_opposite_orders_do_not_deadlock(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upwards = things(101, word="w")
+    reports = await meet(db, upwards, upwards[::-1])
+    assert sorted(report.inserted for report in reports) == [0, 101]
+    assert sorted(report.unchanged for report in reports) == [0, 101]
+
+    # The control: where chunks are not sorted, one is the victim of a deadlock.
+    async with db.connection() as connection:
+        await connection.execute("TRUNCATE public.things")
+    monkeypatch.setattr(chunks, "in_order", list)
+    reports = await meet(db, upwards, upwards[::-1])
+    assert [report.sqlstate for report in reports if isinstance(report, TransientError)] == [
+        "40P01"
+    ]
