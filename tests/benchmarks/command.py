@@ -6,6 +6,7 @@ import fnmatch
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,6 +114,8 @@ def _run(case: Case, bench: Bench, options: argparse.Namespace) -> Outcome | Non
         print(f"### {case.title}\n\nnot run: uvloop is not installed\n", flush=True)
         return None
     rounds = options.rounds or (case.quick_rounds if options.quick else case.rounds) or case.rounds
+    if options.quick:
+        bench = replace(bench, scale=bench.scale * case.quick_scale)
     with asyncio.Runner(loop_factory=factory) as runner:
         outcome = runner.run(run_case(case, bench, rounds=rounds))
     print(report.case_table(outcome), flush=True)

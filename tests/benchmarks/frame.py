@@ -98,6 +98,8 @@ class Case:
     rounds: int = 15
     quick_rounds: int | None = None
     """None leaves the case out of `--quick`."""
+    quick_scale: float = 1.0
+    """Part of the usual work that `--quick` does."""
 
 
 @dataclass(frozen=True, slots=True)
