@@ -480,7 +480,7 @@ CREATE TABLE public.alert_events (
     retracted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT alert_events_block_hash_format CHECK ((block_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_block_hash_format CHECK (((octet_length(block_hash) = 66) AND (block_hash ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT alert_events_block_number_not_negative CHECK ((block_number >= 0)),
     CONSTRAINT alert_events_candle_complete CHECK ((num_nonnulls(exchange, symbol, "interval", open_time) = ANY (ARRAY[0, 4]))),
     CONSTRAINT alert_events_chain_id_positive CHECK ((chain_id > 0)),
@@ -489,7 +489,7 @@ CREATE TABLE public.alert_events (
     CONSTRAINT alert_events_row_given CHECK ((num_nonnulls(chain_id, open_time, pattern_id) = 1)),
     CONSTRAINT alert_events_symbol_length CHECK (((char_length(symbol) >= 1) AND (char_length(symbol) <= 100))),
     CONSTRAINT alert_events_trace_path_format CHECK ((trace_path ~ '^([0-9]+(_[0-9]+)*)?$'::text)),
-    CONSTRAINT alert_events_transaction_hash_format CHECK ((transaction_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT alert_events_transaction_hash_format CHECK (((octet_length(transaction_hash) = 66) AND (transaction_hash ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT alert_events_transfer_complete CHECK ((num_nonnulls(chain_id, block_number, block_hash, transaction_hash, trace_path) = ANY (ARRAY[0, 5])))
 );
 
@@ -707,10 +707,10 @@ CREATE TABLE public.blocks (
     CONSTRAINT blocks_canonical_or_orphaned CHECK ((canonical = (orphaned_at IS NULL))),
     CONSTRAINT blocks_chain_id_positive CHECK ((chain_id > 0)),
     CONSTRAINT blocks_finality_known CHECK ((finality = ANY (ARRAY['pending'::text, 'safe'::text, 'finalised'::text]))),
-    CONSTRAINT blocks_hash_format CHECK ((hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT blocks_hash_format CHECK (((octet_length(hash) = 66) AND (hash ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT blocks_min_value_eth_range CHECK (((min_value_eth >= (0)::numeric) AND (min_value_eth < 'Infinity'::numeric))),
     CONSTRAINT blocks_number_not_negative CHECK ((number >= 0)),
-    CONSTRAINT blocks_parent_hash_format CHECK ((parent_hash ~ '^0x[0-9a-f]{64}$'::text))
+    CONSTRAINT blocks_parent_hash_format CHECK (((octet_length(parent_hash) = 66) AND (parent_hash ~ '^0x[0-9a-f]*$'::text)))
 );
 
 --
@@ -1284,17 +1284,17 @@ CREATE TABLE public.whale_transactions (
     orphaned_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT whale_transactions_block_hash_format CHECK ((block_hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT whale_transactions_block_hash_format CHECK (((octet_length(block_hash) = 66) AND (block_hash ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT whale_transactions_block_number_not_negative CHECK ((block_number >= 0)),
     CONSTRAINT whale_transactions_block_timestamp_finite CHECK (isfinite(block_timestamp)),
     CONSTRAINT whale_transactions_chain_id_positive CHECK ((chain_id > 0)),
-    CONSTRAINT whale_transactions_from_address_format CHECK ((from_address ~ '^0x[0-9a-f]{40}$'::text)),
+    CONSTRAINT whale_transactions_from_address_format CHECK (((octet_length(from_address) = 42) AND (from_address ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT whale_transactions_gas_price_not_negative CHECK ((gas_price >= 0)),
     CONSTRAINT whale_transactions_gas_used_not_negative CHECK ((gas_used >= 0)),
-    CONSTRAINT whale_transactions_hash_format CHECK ((hash ~ '^0x[0-9a-f]{64}$'::text)),
+    CONSTRAINT whale_transactions_hash_format CHECK (((octet_length(hash) = 66) AND (hash ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT whale_transactions_price_complete CHECK ((num_nulls(value_usd, price_source, priced_at) = ANY (ARRAY[0, 3]))),
     CONSTRAINT whale_transactions_price_source_length CHECK (((char_length(price_source) >= 1) AND (char_length(price_source) <= 100))),
-    CONSTRAINT whale_transactions_to_address_format CHECK ((to_address ~ '^0x[0-9a-f]{40}$'::text)),
+    CONSTRAINT whale_transactions_to_address_format CHECK (((octet_length(to_address) = 42) AND (to_address ~ '^0x[0-9a-f]*$'::text))),
     CONSTRAINT whale_transactions_trace_path_format CHECK ((trace_path ~ '^([0-9]+(_[0-9]+)*)?$'::text)),
     CONSTRAINT whale_transactions_value_eth_range CHECK (((value_eth >= (0)::numeric) AND (value_eth < 'Infinity'::numeric))),
     CONSTRAINT whale_transactions_value_eth_wei CHECK ((value_eth = round(value_eth, 18))),
@@ -2593,4 +2593,10 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261123100400'),
     ('20261123100410'),
     ('20261123100500'),
-    ('20261123100600');
+    ('20261123100600'),
+    ('20261123110000'),
+    ('20261123110010'),
+    ('20261123110100'),
+    ('20261123110110'),
+    ('20261123110200'),
+    ('20261123110210');

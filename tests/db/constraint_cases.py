@@ -38,12 +38,18 @@ NO_HASHES = [
     HASH[:-1] + "G",
     HASH + "\n",
     "0x" + "AB" * 32,
+    HASH[:-1] + "\n",
+    HASH[:-2] + "é",
+    "1x" + HASH[2:],
 ]
 NO_ADDRESSES = [
     "",
     ADDRESS[:-1],
     ADDRESS + "1",
     ADDRESS + "\n",
+    ADDRESS[:-1] + "\n",
+    ADDRESS[:-2] + "é",
+    "1x" + ADDRESS[2:],
     HASH,
     "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
 ]

@@ -103,3 +103,21 @@ async def test_no_check_lets_a_partition_differ(rolled_back: asyncpg.Connection)
     for row in rows:
         by_table.setdefault(row["name"].removeprefix("public."), set()).add(row["conname"])
     assert by_table["market_data"] == by_table["market_data_y2026m11"]
+
+
+async def test_no_format_counts_where_every_row_is_checked(connection: asyncpg.Connection) -> None:
+    """A regular expression that counts to 64 takes longer than all the rest of a row's checks."""
+    counting = r"""
+        SELECT k.conname FROM pg_constraint AS k
+        WHERE k.contype = 'c' AND pg_get_constraintdef(k.oid) ~ '~.*\{[0-9,]*[0-9]{2}\}'
+        AND k.connamespace = 'public'::REGNAMESPACE ORDER BY k.conname
+    """
+    found = {row["conname"] for row in await connection.fetch(counting)}
+    # What a person writes, or a stream has one of, or a detector finds now and then.
+    assert found == {
+        "alerts_address_activity_conditions",
+        "alerts_large_transfer_conditions",
+        "alerts_pattern_conditions",
+        "ingest_cursors_hash_format",
+        "smc_patterns_pattern_type_format",
+    }
