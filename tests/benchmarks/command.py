@@ -5,7 +5,7 @@ import asyncio
 import fnmatch
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,14 +14,18 @@ from typing import Any
 
 import asyncpg
 
-from tests.benchmarks import report
+from tests.benchmarks import growth, memory, report
 from tests.benchmarks.cases.everything import CASES
 from tests.benchmarks.data import STORED_COLUMNS, make_stored_rows
 from tests.benchmarks.frame import Bench, Case, Loop, Outcome, run_case
-from tests.benchmarks.server import measured_server
+from tests.benchmarks.results import Results
+from tests.benchmarks.server import Place, measured_server
 from typedsql import testing
+from typedsql.settings import ConnectionTarget
 from whaledb.project import PROJECT
 
+MEMORY = "memory"
+GROWTH = "growth"
 LOADED_ROWS = 100_000
 LEAST_LOADED_ROWS = 1_000
 DEFAULT_SEED = 20261123
@@ -30,35 +34,64 @@ STATEMENT_LIMIT_S = 300.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    cases = _chosen(options)
-    if not cases:
-        print(f"no case is called {' or '.join(options.only)}; there are:")
-        print("\n".join(case.name for case in CASES))
+    chosen = _chosen(options)
+    if not chosen:
+        print(f"no case is called {' or '.join(options.only or '*')}; there are:")
+        print("\n".join([*(case.name for case in CASES), MEMORY, GROWTH]))
         return 2
     started = time.monotonic()
     with measured_server(options.data) as place:
         print("\n".join(place.description))
         print(f"seed {options.seed}\n", flush=True)
         with testing.Databases(place.target, PROJECT) as databases:
-            template = databases.template()
-            bench = Bench(
-                loaded=databases.create(template),
-                loaded_rows=max(LEAST_LOADED_ROWS, round(LOADED_ROWS * options.scale)),
-                empty=databases.create(template),
-                seed=options.seed,
-                scale=options.scale,
-            )
-            asyncio.run(_load(bench))
-            ran = [_run(case, bench, options) for case in cases]
-    outcomes = [outcome for outcome in ran if outcome is not None]
+            results = _measure(databases, place, chosen, options)
     print("## To reach\n")
-    print(report.goal_table(outcomes))
+    print(report.goal_table(results))
     if options.out is not None:
-        _write(options.out, outcomes, place.description, options.seed)
+        _write(options.out, results)
     print(f"{time.monotonic() - started:.0f} s in all")
     if options.quick:
-        print(json.dumps(report.ratios_of(outcomes)))
+        print(json.dumps(results.ratios()))
     return 0
+
+
+def _measure(
+    databases: testing.Databases,
+    place: Place,
+    chosen: Collection[str],
+    options: argparse.Namespace,
+) -> Results:
+    template = databases.template()
+    bench = Bench(
+        loaded=databases.create(template),
+        loaded_rows=max(LEAST_LOADED_ROWS, round(LOADED_ROWS * options.scale)),
+        empty=databases.create(template),
+        seed=options.seed,
+        scale=options.scale,
+    )
+    asyncio.run(_load(bench))
+    ran = [_run(case, bench, options) for case in CASES if case.name in chosen]
+    peaks: Sequence[memory.Peak] = ()
+    if MEMORY in chosen:
+        with databases.fresh(template) as target:
+            peaks = memory.measure(target, bench.scaled(memory.ROWS))
+        print(report.memory_table(peaks), flush=True)
+    grown: growth.Growth | None = None
+    if GROWTH in chosen:
+        with databases.fresh(template) as target:
+            grown = asyncio.run(_grow(target, bench))
+        print(report.growth_table(grown), flush=True)
+    outcomes = [outcome for outcome in ran if outcome is not None]
+    return Results(place.description, options.seed, outcomes, peaks, grown)
+
+
+async def _grow(target: ConnectionTarget, bench: Bench) -> growth.Growth:
+    return await growth.run(
+        target,
+        rows=bench.scaled(growth.ROWS),
+        block_rows=bench.scaled(growth.BLOCK_ROWS),
+        seed=bench.seed,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,14 +115,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(options: argparse.Namespace) -> list[Case]:
+def _chosen(options: argparse.Namespace) -> set[str]:
+    """The names of the cases that are wanted."""
+    names = [case.name for case in CASES if case.quick_rounds is not None or not options.quick]
+    if not options.quick:
+        names += [MEMORY, GROWTH]
     patterns = options.only or ["*"]
-    return [
-        case
-        for case in CASES
-        if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns)
-        and not (options.quick and case.quick_rounds is None)
-    ]
+    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
 
 
 async def _load(bench: Bench) -> None:
@@ -131,13 +163,12 @@ def _loop_factory(loop: Loop) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _write(folder: Path, outcomes: Sequence[Outcome], place: Sequence[str], seed: int) -> None:
+def _write(folder: Path, results: Results) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(report.as_json(outcomes, place, seed), "utf-8")
-    text = "\n".join([*place, "", report.goal_table(outcomes), *map(report.case_table, outcomes)])
-    (folder / "table.md").write_text(text, "utf-8")
+    (folder / "results.json").write_text(report.as_json(results), "utf-8")
+    (folder / "table.md").write_text(report.as_text(results), "utf-8")
     if find_spec("matplotlib") is None:
         print("chart.png was not drawn: matplotlib is not installed")
         return
     chart: Any = import_module("tests.benchmarks.chart")
-    chart.draw(outcomes, place, folder / "chart.png")
+    chart.draw(results, folder / "chart.png")

@@ -78,9 +78,6 @@ class Goal:
     bound: Bound
     limit: float
 
-    def reached(self, ratio: float) -> bool:
-        return ratio >= self.limit if self.bound == "at least" else ratio <= self.limit
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
