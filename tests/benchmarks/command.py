@@ -5,7 +5,7 @@ import asyncio
 import fnmatch
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from tests.benchmarks.cases.everything import CASES
 from tests.benchmarks.data import STORED_COLUMNS, make_stored_rows
 from tests.benchmarks.frame import Bench, Case, Loop, Outcome, run_case
 from tests.benchmarks.results import Results
-from tests.benchmarks.server import Place, measured_server
+from tests.benchmarks.server import measured_server
 from typedsql import testing
 from typedsql.settings import ConnectionTarget
 from whaledb.project import PROJECT
@@ -30,21 +30,59 @@ LOADED_ROWS = 100_000
 LEAST_LOADED_ROWS = 1_000
 DEFAULT_SEED = 20261123
 STATEMENT_LIMIT_S = 300.0
+LEAST_ROUNDS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    chosen = _chosen(options)
-    if not chosen:
-        print(f"no case is called {' or '.join(options.only or '*')}; there are:")
+    options = parser().parse_args(arguments)
+    if not _chosen(options):
+        print(f"no case is called {' or '.join(options.only)}; there are:")
         print("\n".join([*(case.name for case in CASES), MEMORY, GROWTH]))
         return 2
+    with (
+        measured_server(options.data) as place,
+        testing.Databases(place.target, PROJECT) as databases,
+    ):
+        run(databases, place.description, options)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measures this layer beside its peers, in turn, in one run.",
+    )
+    made.add_argument(
+        "--quick",
+        action="store_true",
+        help="the headline cases, in about two minutes; the last line is one JSON object",
+    )
+    made.add_argument("--only", action="append", metavar="CASE", help="such as 'fetch/*'")
+    made.add_argument(
+        "--out", type=Path, metavar="DIR", help="for results.json, table.md and chart.png"
+    )
+    made.add_argument(
+        "--rounds", type=_rounds, help="of each case, in place of its own number; 2 or more"
+    )
+    made.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    made.add_argument("--scale", type=float, default=1.0, help="part of the usual work")
+    made.add_argument("--data", type=Path, metavar="DIR", help="for the server's data")
+    return made
+
+
+def _rounds(text: str) -> int:
+    rounds = int(text)
+    if rounds < LEAST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"one round has no spread: {LEAST_ROUNDS} or more")
+    return rounds
+
+
+def run(databases: testing.Databases, place: Sequence[str], options: argparse.Namespace) -> Results:
+    """Measure what the options choose, print it as it comes, and write it where they say."""
     started = time.monotonic()
-    with measured_server(options.data) as place:
-        print("\n".join(place.description))
-        print(f"seed {options.seed}\n", flush=True)
-        with testing.Databases(place.target, PROJECT) as databases:
-            results = _measure(databases, place, chosen, options)
+    print("\n".join(place))
+    print(f"seed {options.seed}\n", flush=True)
+    results = _measure(databases, place, options)
     print("## To reach\n")
     print(report.goal_table(results))
     if options.out is not None:
@@ -52,25 +90,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{time.monotonic() - started:.0f} s in all")
     if options.quick:
         print(json.dumps(results.ratios()))
-    return 0
+    return results
 
 
 def _measure(
-    databases: testing.Databases,
-    place: Place,
-    chosen: Collection[str],
-    options: argparse.Namespace,
+    databases: testing.Databases, place: Sequence[str], options: argparse.Namespace
 ) -> Results:
+    chosen = _chosen(options)
     template = databases.template()
-    bench = Bench(
-        loaded=databases.create(template),
-        loaded_rows=max(LEAST_LOADED_ROWS, round(LOADED_ROWS * options.scale)),
-        empty=databases.create(template),
-        seed=options.seed,
-        scale=options.scale,
-    )
-    asyncio.run(_load(bench))
-    ran = [_run(case, bench, options) for case in CASES if case.name in chosen]
+    with databases.fresh(template) as loaded, databases.fresh(template) as empty:
+        bench = Bench(
+            loaded=loaded,
+            loaded_rows=max(LEAST_LOADED_ROWS, round(LOADED_ROWS * options.scale)),
+            empty=empty,
+            seed=options.seed,
+            scale=options.scale,
+        )
+        asyncio.run(_load(bench))
+        ran = [_run(case, bench, options) for case in CASES if case.name in chosen]
     peaks: Sequence[memory.Peak] = ()
     if MEMORY in chosen:
         with databases.fresh(template) as target:
@@ -82,7 +119,7 @@ def _measure(
             grown = asyncio.run(_grow(target, bench))
         print(report.growth_table(grown), flush=True)
     outcomes = [outcome for outcome in ran if outcome is not None]
-    return Results(place.description, options.seed, outcomes, peaks, grown)
+    return Results(place, options.seed, outcomes, peaks, grown)
 
 
 async def _grow(target: ConnectionTarget, bench: Bench) -> growth.Growth:
@@ -92,27 +129,6 @@ async def _grow(target: ConnectionTarget, bench: Bench) -> growth.Growth:
         block_rows=bench.scaled(growth.BLOCK_ROWS),
         seed=bench.seed,
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks",
-        description="Measures this layer beside its peers, in turn, in one run.",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="the headline cases, in about two minutes; the last line is one JSON object of ratios",
-    )
-    parser.add_argument("--only", action="append", metavar="CASE", help="such as 'fetch/*'")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="for results.json, table.md and chart.png"
-    )
-    parser.add_argument("--rounds", type=int, help="of each case, in place of its own number")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the usual work")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="for the server's data")
-    return parser
 
 
 def _chosen(options: argparse.Namespace) -> set[str]:
