@@ -141,7 +141,7 @@ def read_case(callers: int, *goals: Goal, quick: bool = False) -> Case:
         open=partial(reads, callers=callers),
         goals=goals,
         rounds=15,
-        quick_rounds=7 if quick else None,
+        quick_rounds=5 if quick else None,
     )
 
 
@@ -154,7 +154,7 @@ def insert_case(callers: int, *goals: Goal, quick: bool = False) -> Case:
         open=partial(inserts, callers=callers),
         goals=goals,
         rounds=15,
-        quick_rounds=7 if quick else None,
+        quick_rounds=5 if quick else None,
     )
 
 

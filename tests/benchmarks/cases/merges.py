@@ -236,7 +236,8 @@ CASES = (
         open=new_rows,
         goals=(Goal("merge_new_rate_vs_limit", OURS, LIMIT, "rate", "at least", 0.85),),
         rounds=7,
-        quick_rounds=4,
+        quick_rounds=3,
+        quick_scale=0.4,
     ),
     Case(
         name="merge/half",
@@ -247,6 +248,6 @@ CASES = (
         goals=(Goal("merge_half_rate_vs_executemany", OURS, EXECUTEMANY, "rate", "at least", 2.0),),
         rounds=5,
         quick_rounds=3,
-        quick_scale=0.2,
+        quick_scale=0.1,
     ),
 )
