@@ -4,7 +4,8 @@ The driver makes each value by adding a duration to the year 2000, which takes 0
 row of thirteen columns the three timestamps are two fifths of what it takes to decode it.
 Rows that come together have most of them in common (a block's, a batch's, created_at and
 updated_at), and datetimes cannot be changed: those that were made last are handed out again,
-which takes 0.09 us. One that was not seen takes 0.75 us.
+which takes 0.09 us. One that was not seen takes 0.75 us. To encode one takes 0.40 us, 0.59 us
+with the driver's.
 """
 
 import datetime

@@ -78,9 +78,6 @@ class Goal:
     bound: Bound
     limit: float
 
-    def reached(self, ratio: float) -> bool:
-        return ratio >= self.limit if self.bound == "at least" else ratio <= self.limit
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -98,6 +95,8 @@ class Case:
     rounds: int = 15
     quick_rounds: int | None = None
     """None leaves the case out of `--quick`."""
+    quick_scale: float = 1.0
+    """Part of the usual work that `--quick` does."""
 
 
 @dataclass(frozen=True, slots=True)

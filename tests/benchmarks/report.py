@@ -5,7 +5,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tests.benchmarks.frame import OURS, Goal, Outcome
+import msgspec
+
+from tests.benchmarks import growth
+from tests.benchmarks.frame import OURS, Outcome
+from tests.benchmarks.memory import FETCH, MERGE, STREAM, Peak
+from tests.benchmarks.peers import raw
+from tests.benchmarks.results import Results
 from tests.measure.pairs import Spread
 
 
@@ -30,88 +36,91 @@ def case_table(outcome: Outcome) -> str:
     return "\n".join([*rows, "", "; ".join(notes) + ".", ""])
 
 
-def goal_table(outcomes: Sequence[Outcome]) -> str:
+def goal_table(results: Results) -> str:
     """What was to be reached, and what was."""
-    rows = [
-        "| ratio | median of the rounds | half of them | to reach | |",
-        "| --- | ---: | ---: | ---: | --- |",
-    ]
-    for outcome in outcomes:
-        for goal in outcome.case.goals:
-            ratios = outcome.ratios(goal)
-            if not ratios:
-                rows.append(f"| {goal_text(goal)} | not run | | {goal_limit(goal)} | |")
-                continue
-            spread = Spread.of(ratios)
-            verdict = "reached" if goal.reached(spread.median) else "**missed**"
-            rows.append(
-                f"| {goal_text(goal)} | {spread.median:.3g} |"
-                f" {spread.lower_quarter:.3g} to {spread.upper_quarter:.3g} |"
-                f" {goal_limit(goal)} | {verdict} |"
-            )
+    rows = ["| | median | half of the rounds | to reach | |", "| --- | ---: | ---: | ---: | --- |"]
+    for each in results.reached():
+        figure = "" if each.figure is None else f"{each.figure:.3g}"
+        half = "" if each.half is None else f"{each.half[0]:.3g} to {each.half[1]:.3g}"
+        verdict = f"**{each.verdict}**" if each.verdict == "missed" else each.verdict
+        rows.append(
+            f"| `{each.key}`: {each.meaning} | {figure} | {half} | {each.bound} {each.limit:g} |"
+            f" {verdict} |"
+        )
     return "\n".join([*rows, ""])
 
 
-def goal_text(goal: Goal) -> str:
-    what = "rate" if goal.kind == "rate" else "time"
-    return f"`{goal.key}`: {what} of {goal.of} / {goal.versus}"
-
-
-def goal_limit(goal: Goal) -> str:
-    return f"{goal.bound} {goal.limit:g}"
-
-
-def ratios_of(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """The ratios by their keys; None for one that could not be measured here."""
-    found: dict[str, float | None] = {}
-    for outcome in outcomes:
-        for goal in outcome.case.goals:
-            ratio = outcome.ratio(goal)
-            found[goal.key] = None if ratio is None else round(ratio, 3)
-    return found
-
-
-def as_document(outcomes: Sequence[Outcome], place: Sequence[str], seed: int) -> dict[str, Any]:
-    """Everything that was measured, every round of it."""
-    return {
-        "place": list(place),
-        "seed": seed,
-        "ratios": ratios_of(outcomes),
-        "cases": [
-            {
-                "name": outcome.case.name,
-                "title": outcome.case.title,
-                "unit": outcome.case.unit,
-                "amount": outcome.amount,
-                "control": outcome.case.control,
-                "loop": outcome.case.loop.value,
-                "notes": list(outcome.notes),
-                "missing": dict(outcome.missing),
-                "contenders": {
-                    name: {
-                        "per_s": outcome.rate(name),
-                        "times_control": statistics.median(outcome.faster(name)),
-                        "seconds": list(taken),
-                    }
-                    for name, taken in outcome.seconds.items()
-                },
-                "goals": [
-                    {
-                        "key": goal.key,
-                        "of": goal.of,
-                        "versus": goal.versus,
-                        "kind": goal.kind,
-                        "bound": goal.bound,
-                        "limit": goal.limit,
-                        "ratio": outcome.ratio(goal),
-                    }
-                    for goal in outcome.case.goals
-                ],
-            }
-            for outcome in outcomes
-        ],
+def memory_table(peaks: Sequence[Peak]) -> str:
+    told = {
+        MERGE: f"{OURS}, merge",
+        STREAM: f"{OURS}, stream",
+        FETCH: f"{raw.NAME}, fetch of all at once",
     }
+    rows = [
+        "### Memory of a process",
+        "",
+        "| | rows | MB resident at most |",
+        "| --- | ---: | ---: |",
+    ]
+    rows += [f"| {told[peak.way]} | {peak.rows:,} | {peak.peak_mb:,.0f} |" for peak in peaks]
+    return "\n".join([*rows, ""])
 
 
-def as_json(outcomes: Sequence[Outcome], place: Sequence[str], seed: int) -> str:
-    return json.dumps(as_document(outcomes, place, seed), indent=1) + "\n"
+def growth_table(grown: growth.Growth) -> str:
+    """The curve, and what is left at its end."""
+    lines = [growth.heading(), *(growth.line_of(each, grown.block_rows) for each in grown.points)]
+    text = "\n".join([*lines, growth.conclusion(grown)])
+    return f"### Growth\n\n```\n{text}\n```\n"
+
+
+def as_text(results: Results) -> str:
+    """All tables."""
+    parts = [*results.place, "", "## To reach", "", goal_table(results), "## Cases", ""]
+    parts += map(case_table, results.outcomes)
+    if results.peaks:
+        parts.append(memory_table(results.peaks))
+    if results.grown is not None:
+        parts.append(growth_table(results.grown))
+    return "\n".join(parts)
+
+
+def as_json(results: Results) -> str:
+    """Everything that was measured, every round of it."""
+    document = {
+        "place": list(results.place),
+        "seed": results.seed,
+        "ratios": results.ratios(),
+        "goals": [
+            {"key": each.key, "meaning": each.meaning, "figure": each.figure,
+             "bound": each.bound, "limit": each.limit, "verdict": each.verdict}
+            for each in results.reached()
+        ],
+        "cases": [_case_document(outcome) for outcome in results.outcomes],
+        "memory": [
+            {"way": peak.way, "rows": peak.rows, "peak_mb": peak.peak_mb}
+            for peak in results.peaks
+        ],
+        "growth": None if results.grown is None else msgspec.to_builtins(results.grown),
+    }  # fmt: skip
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _case_document(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.case.name,
+        "title": outcome.case.title,
+        "unit": outcome.case.unit,
+        "amount": outcome.amount,
+        "control": outcome.case.control,
+        "loop": outcome.case.loop.value,
+        "notes": list(outcome.notes),
+        "missing": dict(outcome.missing),
+        "contenders": {
+            name: {
+                "per_s": outcome.rate(name),
+                "times_control": statistics.median(outcome.faster(name)),
+                "seconds": list(taken),
+            }
+            for name, taken in outcome.seconds.items()
+        },
+    }

@@ -1,6 +1,11 @@
 """All cases, in the order in which they are run and told."""
 
-from tests.benchmarks.cases import fetch, point_reads
+from tests.benchmarks.cases import coalesced, fetch, merges, point_reads
 from tests.benchmarks.frame import Case
 
-CASES: tuple[Case, ...] = (*fetch.CASES, *point_reads.CASES)
+CASES: tuple[Case, ...] = (
+    *fetch.CASES,
+    *point_reads.CASES,
+    *coalesced.CASES,
+    *merges.CASES,
+)

@@ -85,7 +85,7 @@ CASES = (
                 "fetch_1000_orm_time_vs_ours", sqlalchemy2.ORM_NAME, OURS, "time", "at least", 2.2
             ),
         ),
-        quick_rounds=15,
+        quick_rounds=9,
     ),
     case(50_000),
 )

@@ -66,8 +66,8 @@ def goal(callers: int, least: float) -> Goal:
 
 
 CASES = (
-    case(1, goals=(goal(1, 1.6),), quick_rounds=15),
-    case(8, goals=(goal(8, 1.35),), quick_rounds=15),
+    case(1, goals=(goal(1, 1.6),), quick_rounds=7),
+    case(8, goals=(goal(8, 1.35),), quick_rounds=7),
     case(64),
     case(1, loop=Loop.UVLOOP),
     case(8, loop=Loop.UVLOOP),

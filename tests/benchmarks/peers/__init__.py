@@ -13,6 +13,7 @@ from typing import Any
 from tests.benchmarks import PROJECT_FOLDER
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement, load_statements
+from whaledb.project import PROJECT
 
 QUERY_FILE = PROJECT_FOLDER / "queries" / "transfers.sql"
 
@@ -25,6 +26,8 @@ class Reads:
     """One row, by its key."""
     list_since_block: Callable[[int, int], Awaitable[Sequence[Any]]]
     """So many rows from a block on."""
+    run_one: Callable[[Statement, Sequence[Any]], Awaitable[Any]] | None = None
+    """The row that any statement of a project returns; None where that has no measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Peer:
         """Why it cannot be run here, None where it can."""
         missing = [name for name in self.needs if find_spec(name) is None]
         return f"{', '.join(missing)} is not installed" if missing else None
+
+
+def statements_of_project(file: str) -> dict[str, Statement]:
+    """Those of one file of the project around this one."""
+    return load_statements(PROJECT.root / PROJECT.queries_dir / f"{file}.sql")
 
 
 def statements() -> dict[str, Statement]:

@@ -24,8 +24,8 @@ def reads(acquire: Callable[[], AbstractAsyncContextManager[Any]]) -> Reads:
 
     async def list_since_block(block: int, rows: int) -> Sequence[Any]:
         async with acquire() as connection:
-            found = await connection.fetch(list_sql, [CHAIN_ID, block, rows])
-            fetched: Sequence[Any] = found.result(as_tuple=True)
+            result = await connection.fetch(list_sql, [CHAIN_ID, block, rows])
+            fetched: Sequence[Any] = result.result(as_tuple=True)
             return fetched
 
     return Reads(get_by_hash, list_since_block)

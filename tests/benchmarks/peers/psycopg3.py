@@ -10,6 +10,7 @@ from measured.rows import Transfer
 from tests.benchmarks.data import CHAIN_ID
 from tests.benchmarks.peers import Peer, Reads, statements
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import Statement
 
 NAME = "psycopg 3"
 BY_NAME = "psycopg 3, by name"
@@ -36,7 +37,13 @@ def reads(acquire: Callable[[], AbstractAsyncContextManager[Any]], *, by_name: b
             fetched: Sequence[Any] = await cursor.fetchall()
             return fetched
 
-    return Reads(get_by_hash, list_since_block)
+    async def run_one(statement: Statement, arguments: Sequence[Any]) -> object:
+        async with acquire() as connection:
+            cursor: Any = AsyncRawCursor(connection)
+            await cursor.execute(statement.sql, arguments, prepare=True, binary=True)
+            return await cursor.fetchone()
+
+    return Reads(get_by_hash, list_since_block, run_one)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from tests.benchmarks.data import CHAIN_ID
 from tests.benchmarks.peers import Peer, Reads, statements
 from typedsql import codecs
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import Statement
 
 NAME = "asyncpg"
 WITH_NUMERIC_CODEC = "asyncpg + numeric codec"
@@ -43,7 +44,10 @@ def reads(driver: Any) -> Reads:
         fetched: Sequence[Any] = await driver.fetch(list_sql, CHAIN_ID, block, rows)
         return fetched
 
-    return Reads(get_by_hash, list_since_block)
+    async def run_one(statement: Statement, arguments: Sequence[Any]) -> object:
+        return await driver.fetchrow(statement.sql, *arguments)
+
+    return Reads(get_by_hash, list_since_block, run_one)
 
 
 @asynccontextmanager

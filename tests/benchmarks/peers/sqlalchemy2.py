@@ -15,16 +15,17 @@ from uuid import UUID
 from tests.benchmarks.data import CHAIN_ID
 from tests.benchmarks.peers import Peer, Reads, statements
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import Statement
 
 CORE_NAME = "SQLAlchemy Core"
 ORM_NAME = "SQLAlchemy ORM"
 
 
-def named_text(name: str) -> Any:
+@cache
+def named_text(statement: Statement) -> Any:
     """The statement with the names of its parameters, as SQLAlchemy takes it."""
     import sqlalchemy
 
-    statement = statements()[name]
     return sqlalchemy.text(
         re.sub(
             r"\$(\d+)", lambda found: f":{statement.parameters[int(found[1]) - 1]}", statement.sql
@@ -71,21 +72,27 @@ Acquire = Callable[[], Any]
 
 
 def core_reads(acquire: Acquire) -> Reads:
-    get_text, list_text = named_text("get_by_hash"), named_text("list_since_block")
+    found = statements()
+    get_text, list_text = named_text(found["get_by_hash"]), named_text(found["list_since_block"])
 
     async def get_by_hash(key: str) -> object:
         async with acquire() as connection:
-            found = await connection.execute(get_text, {"hash": key, "chain_id": CHAIN_ID})
-            return found.first()
+            result = await connection.execute(get_text, {"hash": key, "chain_id": CHAIN_ID})
+            return result.first()
 
     async def list_since_block(block: int, rows: int) -> Sequence[Any]:
         given = {"chain_id": CHAIN_ID, "first_block": block, "max_rows": rows}
         async with acquire() as connection:
-            found = await connection.execute(list_text, given)
-            fetched: Sequence[Any] = found.all()
+            result = await connection.execute(list_text, given)
+            fetched: Sequence[Any] = result.all()
             return fetched
 
-    return Reads(get_by_hash, list_since_block)
+    async def run_one(statement: Statement, arguments: Sequence[Any]) -> object:
+        given = dict(zip(statement.parameters, arguments, strict=True))
+        async with acquire() as connection:
+            return (await connection.execute(named_text(statement), given)).first()
+
+    return Reads(get_by_hash, list_since_block, run_one)
 
 
 def orm_reads(acquire: Acquire) -> Reads:
@@ -93,9 +100,10 @@ def orm_reads(acquire: Acquire) -> Reads:
     import sqlalchemy
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    found = statements()
     kind = mapped_class()
-    get_query = sqlalchemy.select(kind).from_statement(named_text("get_by_hash"))
-    list_query = sqlalchemy.select(kind).from_statement(named_text("list_since_block"))
+    get_query = sqlalchemy.select(kind).from_statement(named_text(found["get_by_hash"]))
+    list_query = sqlalchemy.select(kind).from_statement(named_text(found["list_since_block"]))
 
     async def get_by_hash(key: str) -> object:
         async with acquire() as bound, AsyncSession(bound) as session:
