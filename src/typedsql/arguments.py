@@ -7,7 +7,7 @@ refuses by itself. Ranges and composites become what it knows them by.
 """
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -130,17 +130,20 @@ Guards = tuple[tuple[int, frozenset[type], Check, bool], ...]
 the driver is given something else in their place."""
 
 
-def guards_of(prepared: Any, *, binary_numeric: bool = False) -> Guards:
+def guards_of(
+    prepared: Any, *, binary_numeric: bool = False, numeric_arrays: Collection[int] = ()
+) -> Guards:
     """What to look at in the arguments of a prepared statement.
 
-    With `binary_numeric` also at those that the driver's own codec for numeric encodes.
+    With `binary_numeric` also at those that the driver's own codec for numeric encodes;
+    `numeric_arrays` are the types of arrays whose elements are domains over numeric.
     """
     guards: list[tuple[int, frozenset[type], Check, bool]] = []
     for index, kind in enumerate(prepared.get_parameters()):
         name = kind.name.removesuffix("[]")
         if kind.schema != "pg_catalog" and kind.kind in ("array", "composite"):
             name = f"{kind.schema}.{name}"
-        if binary_numeric and name == "numeric":
+        if binary_numeric and (name == "numeric" or kind.oid in numeric_arrays):
             of_elements = _elements(_NOTHING, refuse_binary_numeric)
             look = of_elements if kind.kind == "array" else refuse_binary_numeric
             guards.append((index, _NOTHING, look, False))

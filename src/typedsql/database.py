@@ -11,6 +11,7 @@ import asyncpg
 
 from typedsql import codecs
 from typedsql.batching import DRAIN_TIMEOUT_S, Batching
+from typedsql.bulk_session import BulkSession
 from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
@@ -62,7 +63,7 @@ class Database(Executor):
         )
         self._bulk = Pool(
             _connector(target, project, options, codecs.install_bulk),
-            lambda connection: Session(connection, self._verified_bulk, project),
+            lambda connection: BulkSession(connection, self._verified_bulk, project),
             bulk_limits(options),
         )
         connections = self._pool.limits.max_size
@@ -190,7 +191,8 @@ class Database(Executor):
         lent = pooled.connection.lend()
         failed = True
         try:
-            yield lent, Session(lent, verified, self.project)
+            session = BulkSession if verified.binary_numeric else Session
+            yield lent, session(lent, verified, self.project)
             failed = False
         finally:
             pooled.connection.take_back(lent)

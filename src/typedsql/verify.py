@@ -92,7 +92,36 @@ async def check_statement(
             f"; migrate the database, or run `{project.command} generate` and deploy its result",
             query=statement.name,
         )
-    return guards_of(prepared, binary_numeric=binary_numeric)
+    if not binary_numeric:
+        return guards_of(prepared)
+    arrays = await _numeric_arrays(connection, prepared)
+    return guards_of(prepared, binary_numeric=True, numeric_arrays=arrays)
+
+
+_NUMERIC_ARRAYS = """
+WITH RECURSIVE elements AS (
+    SELECT a.oid AS array_oid, a.typelem AS oid
+    FROM pg_catalog.pg_type AS a
+    WHERE a.oid = ANY($1::oid[])
+    UNION ALL
+    SELECT e.array_oid, d.typbasetype
+    FROM elements AS e
+    INNER JOIN pg_catalog.pg_type AS d ON e.oid = d.oid AND d.typtype = 'd'
+)
+SELECT e.array_oid FROM elements AS e WHERE e.oid = 'pg_catalog.numeric'::regtype
+"""
+
+
+async def _numeric_arrays(connection: Any, prepared: Any) -> set[int]:
+    """The parameters' types of arrays of domains over numeric: the driver names the domain."""
+    unnamed = [
+        kind.oid
+        for kind in prepared.get_parameters()
+        if kind.kind == "array" and kind.schema != "pg_catalog"
+    ]
+    if not unnamed:
+        return set()
+    return {row["array_oid"] for row in await connection.fetch(_NUMERIC_ARRAYS, unnamed)}
 
 
 def columns_of(prepared: Any) -> Columns:
