@@ -9,7 +9,6 @@ refused it stands alone.
 import asyncio
 import copy
 import itertools
-import random
 import time
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 
 from typedsql.arguments import Guards, fit_arguments
-from typedsql.errors import ConnectionLost, DataError, Error, TimeoutExpired, TransientError
+from typedsql.errors import DataError, Error, TimeoutExpired
 from typedsql.query import Batched, Executor, as_fetched
 from typedsql.statements import Statement
 from typedsql.waiting_call import WaitingCall
@@ -41,10 +40,6 @@ QUEUE_MAX_BYTES: Final = 64 * 1024 * 1024
 """About how long the arguments of those may be together."""
 QUEUE_MAX_AGE_S: Final = 30.0
 """How long a call waits before it is sent."""
-ATTEMPTS: Final = 5
-"""How often a batch is sent that was rolled back, by a deadlock for example."""
-RETRY_PAUSE_S: Final = 0.02
-"""The longest pause before the first repetition; each further one may take twice as long."""
 DRAIN_TIMEOUT_S: Final = 10.0
 """How long the end of a database waits for the calls that are under way."""
 
@@ -289,22 +284,17 @@ class Coalescer(Generic[R]):
             return
         statement = self._batched.statement
         arrays = self._batched.arrays([call.arguments for call in calls])
-        for attempt in itertools.count(1):
-            try:
-                records = await self._db.fetch_all(statement, arrays, as_fetched)
-            except Error as failure:
-                if self._is_of_one_call(failure):
-                    middle = len(calls) // 2
-                    await self._settle(calls[:middle])
-                    await self._settle(calls[middle:])
-                    return
-                if attempt == ATTEMPTS or not self._may_repeat(failure):
-                    raise
-                longest_s = RETRY_PAUSE_S * 2 ** (attempt - 1)
-                await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - no secret
-            else:
-                self._answer(calls, records)
-                return
+        try:
+            records = await self._db.fetch_all(statement, arrays, as_fetched)
+        except Error as failure:
+            if not self._is_of_one_call(failure):
+                raise
+        else:
+            self._answer(calls, records)
+            return
+        middle = len(calls) // 2
+        await self._settle(calls[:middle])
+        await self._settle(calls[middle:])
 
     def _answer(self, calls: Sequence[WaitingCall], records: Sequence[asyncpg.Record]) -> None:
         read = self._batched.read
@@ -336,11 +326,6 @@ class Coalescer(Generic[R]):
             is_unread = isinstance(failure.__cause__, ValueError | OverflowError)
             return not is_unread or self._batched.key is None
         return failure.sqlstate in _OF_ONE_ROW
-
-    def _may_repeat(self, failure: Error) -> bool:
-        if isinstance(failure, ConnectionLost):
-            return self._batched.key is None
-        return isinstance(failure, TransientError)
 
     def _expire(self) -> None:
         """Refuse the calls that have waited too long, and look again when the next one has."""

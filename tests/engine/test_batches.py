@@ -207,6 +207,10 @@ SELECT t.id FROM public.items AS t WHERE t.id = :id AND t.at = CAST(:place AS pu
 -- @batch
 -- @optional price
 SELECT t.id FROM public.items AS t WHERE t.id = :id AND t.price = :price;
+
+-- name: get_locked(id)^
+-- @batch
+SELECT pg_advisory_xact_lock(t.id) AS locked FROM public.items AS t WHERE t.id = :id;
 """
     + many("insert_unordered", "A", columns="g.ordinal, CAST(1 AS BIGINT) AS affected")
     + many("insert_other", "B", order=ORDER, columns="g.ordinal, g.id")
@@ -233,6 +237,7 @@ async def test_everything_that_is_refused_is_told_at_once(tmp_path: Path) -> Non
         "26:4 parameter tags has type text[], of which unnest makes no column",
         "30:4 parameter place has type point, of which unnest makes no column",
         "34:4 @batch stands beside @optional or @order_by",
+        "39:4 @batch on a read that calls what may write or lock",
     ]
     shown = str(refused.value.findings[0])
     assert shown.endswith("\n    -- @batch insert_unordered by id\n       ^")

@@ -324,17 +324,17 @@ async def test_the_same_statement_in_another_order_deadlocks(db: Database) -> No
 async def test_a_batch_that_was_rolled_back_is_sent_again(
     db: Database, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch_all, failures = Database.fetch_all, [TransientError("deadlock")] * 2
+    fetch_all, failures = Session.fetch_all, [TransientError("deadlock", sqlstate="40P01")] * 2
 
-    async def fails_at_first(self: Database, *arguments: Any) -> Any:
+    async def fails_at_first(self: Session, *arguments: Any) -> Any:
         if failures:
             raise failures.pop()
         return await fetch_all(self, *arguments)
 
-    monkeypatch.setattr(Database, "fetch_all", fails_at_first)
+    monkeypatch.setattr(Session, "fetch_all", fails_at_first)
     made = await inserted(db, *range(CALLERS))
     assert all(isinstance(row, WhaleTransaction) for row in made)
-    failures += [TransientError("deadlock")] * 20
+    failures += [TransientError("deadlock", sqlstate="40P01")] * 20
     made = await inserted(db, *range(CALLERS, CALLERS + 20))
     refused = [row for row in made if isinstance(row, TransientError)]
     assert len(refused) == 20 - batching.ALONE_AT_ONCE

@@ -32,6 +32,7 @@ _get_by_hash: One[Transfer] = One(
         digest="7f5b16eb668e1b44",
         columns=_TRANSFER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Transfer,
 )
@@ -41,6 +42,7 @@ _list_since_block: Many[Transfer] = Many(
         digest="eb5c003bb0644e50",
         columns=_TRANSFER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Transfer,
 )
@@ -50,6 +52,7 @@ _stream_since_block: Stream[Transfer] = Stream(
         digest="4cae7da78cb6c0fc",
         columns=_TRANSFER_COLUMNS,
         nullable=(),
+        reads_only=True,
     ),
     Transfer,
 )
