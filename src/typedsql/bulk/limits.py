@@ -7,7 +7,7 @@ import msgspec
 
 from typedsql.errors import CodeError
 
-CHUNK_ROWS: Final = 10_000
+CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 2**20
 LANES: Final = 2
 ATTEMPTS: Final = 3
@@ -18,16 +18,16 @@ class MergeLimits(TypedDict, total=False):
     """The limits of one merge; each that is not given has its default."""
 
     chunk_rows: int
-    """Rows that are stored in one transaction, at most: 10,000."""
+    """Rows that are stored in one transaction, at most: 5,000."""
     chunk_bytes: int
     """Bytes of their texts and documents at which a chunk is full: 8 MiB."""
     lanes: int
     """Chunks that are stored at a time, each on a connection of the bulk pool: 2, and never
     more than `bulk_max_size`.
 
-    The rows of one key are always in the same lane. For each lane there are at most two chunks
-    in memory, one that is stored and one that is filled, beside as many rows as one chunk has
-    that wait for a row of their key.
+    The rows of one key are always in the same lane. For each lane there are at most three
+    chunks in memory, one that is stored, one that is ready and one that is filled, beside as
+    many rows as one chunk has that wait for a row of their key.
     """
     attempts: int
     """How often a chunk is tried where its connection breaks or another session is in the way:

@@ -203,31 +203,38 @@ class _Merge:
 
 
 class _Lane:
-    """Where all rows of a key go: one chunk is filled while the one before it is stored."""
+    """Where all rows of a key go: a chunk is filled while those before it are stored in turn."""
 
     def __init__(self, merge: _Merge, reader: RowReader) -> None:
         self._merge = merge
         self._reader = reader
         self._target = merge.target()
         self._task: asyncio.Task[None] | None = None
+        # One is stored and one is ready to be, so that no lane waits for the rows of another.
+        self._places = asyncio.Semaphore(2)
         self._straight = True
         self.filling = merge.filling()
 
     async def flush(self, group: asyncio.TaskGroup) -> None:
-        """Begin to store what was filled, once the chunk before it is stored."""
+        """Have stored what was filled, after the chunks before it; waits where two are left."""
         refused: Refusals = []
         # Before the wait: the server need not wait for it then.
         sound = self._reader.read(self.filling.cut(), refused)
-        if self._task is not None:
-            # What it raises the group tells.
-            await asyncio.wait({self._task})
-        self._task = group.create_task(self._store(sound, refused))
+        await self._places.acquire()
+        self._task = group.create_task(self._store(sound, refused, self._task))
 
-    async def _store(self, sound: Sound, refused: Refusals) -> None:
+    async def _store(
+        self, sound: Sound, refused: Refusals, before: "asyncio.Task[None] | None"
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+            if before.cancelled() or before.exception() is not None:
+                return  # What it raised the group tells.
         straight = self._straight
         stored = await self._merge.store(sound, refused, self._target, straight=straight)
         # Where rows were there already there will be more, until a chunk is all new again.
         self._straight = not stored.collided
+        self._places.release()
 
 
 async def _called(callback: Callable[..., Any] | None, *arguments: object) -> None:
