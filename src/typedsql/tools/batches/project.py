@@ -75,7 +75,15 @@ def _refused(
             )
         )
     if batch.into is None:
-        told += reads.problems(statement)
+        problems = list(reads.problems(statement))
+        if not problems and not single.reads_only:
+            problems.append(
+                (
+                    "@batch on a read that calls what may write or lock",
+                    "name the statement that does it for many and the key, or remove it",
+                )
+            )
+        told += problems
         taken = f"{_short(statement)}{reads.SUFFIX}"
         if taken in source.statements:
             told.append((f"two statements would be named {taken}", "rename the other one"))
