@@ -18,8 +18,8 @@ CHAIN_ID: Final = 1
 FIRST_BLOCK: Final = 16_000_000
 FIRST_TIMESTAMP: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BLOCK_TIME: Final = timedelta(seconds=12)
-LEAST_ROWS_OF_BLOCK: Final = 50
-MOST_ROWS_OF_BLOCK: Final = 150
+ROWS_OF_BLOCK: Final = (50, 150)
+"""Fewest and most."""
 ADDRESSES: Final = 50_000
 VALUES: Final = 20_000
 LEAST_VALUE_WEI: Final = 10 * 10**18
@@ -28,7 +28,8 @@ LEAST_VALUE_WEI: Final = 10 * 10**18
 class Transfers:
     """A chain that goes on: each call gives the next rows, in the order of their blocks."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, rows_of_block: tuple[int, int] = ROWS_OF_BLOCK) -> None:
+        self._rows_of_block = rows_of_block
         self._random = random.Random(seed)
         self._addresses = [self._address() for _ in range(ADDRESSES)]
         self._weights = list(accumulate(1 / place for place in range(1, ADDRESSES + 1)))
@@ -46,7 +47,7 @@ class Transfers:
         if self._left == 0:
             self._block += 1
             self._block_hash = f"0x{self._random.randbytes(32).hex()}"
-            self._left = self._random.randrange(LEAST_ROWS_OF_BLOCK, MOST_ROWS_OF_BLOCK)
+            self._left = self._random.randint(*self._rows_of_block)
         self._left -= 1
         value_eth, score = self._random.choice(self._values)
         return NewWhaleTransaction(

@@ -108,14 +108,23 @@ async def locked(db: Database) -> AsyncGenerator[Any, None]:
             await block.rollback()
 
 
-async def waiting(observer: "asyncpg.Connection[Any]", *, count: int = 1) -> list[int]:
-    """Process ids of the backends that wait for a lock, once there are so many."""
+async def waiting(
+    observer: "asyncpg.Connection[Any]", *tasks: "asyncio.Task[Any]", count: int = 1
+) -> list[int]:
+    """Process ids of the backends that wait for a lock, once there are so many.
+
+    The tasks are those that have to be at it still.
+    """
     for _ in range(MAX_POLLS):
+        # Within a transaction what was seen first is seen again.
+        await observer.execute("SELECT pg_stat_clear_snapshot()")
         rows = await observer.fetch(
             "SELECT pid FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         if len(rows) == count:
             return [row["pid"] for row in rows]
+        for task in tasks:
+            assert not task.done(), task.exception()
         await asyncio.sleep(POLL_INTERVAL_S)
     raise AssertionError(f"{count} backends never waited for a lock")

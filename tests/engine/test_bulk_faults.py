@@ -38,9 +38,9 @@ def things(count: int, *, start: int = 0, word: str = LONG) -> list[Thing]:
     return [Thing(id=number, word=word) for number in range(start, start + count)]
 
 
-async def ended(observer: Any) -> None:
+async def ended(observer: Any, task: "asyncio.Task[Any]") -> None:
     """Ends the backend that waits for the lock."""
-    (pid,) = await waiting(observer)
+    (pid,) = await waiting(observer, task)
     assert await observer.fetchval("SELECT pg_terminate_backend($1)", pid)
 
 
@@ -49,7 +49,7 @@ async def test_a_connection_that_breaks_within_a_copy_is_told_at_once(db: Databa
     await merge(db, before)
     async with locked(db) as observer:
         task = asyncio.create_task(merge(db, things(PAUSING, start=10), attempts=1))
-        await ended(observer)
+        await ended(observer, task)
         with pytest.raises(ConnectionLost):
             await asyncio.wait_for(task, DEADLINE_S)
     assert len(await stored(db)) == len(before)
@@ -68,7 +68,7 @@ async def test_the_driver_by_itself_waits_for_ever(db: Database) -> None:
                 "things", columns=["id", "word"], records=records, timeout=HANGS_AFTER_S / 2
             )
         )
-        await ended(observer)
+        await ended(observer, task)
         done, _ = await asyncio.wait({task}, timeout=HANGS_AFTER_S)
     assert not done
     task.cancel()
@@ -82,8 +82,8 @@ async def test_its_chunk_is_merged_again_on_another_connection(db: Database) -> 
         task = asyncio.create_task(
             merge(db, things(PAUSING), on_progress=reports.append, chunk_rows=PAUSING // 2)
         )
-        await ended(observer)
-        await waiting(observer)
+        await ended(observer, task)
+        await waiting(observer, task)
     report = await asyncio.wait_for(task, DEADLINE_S)
     assert report.inserted == PAUSING
     assert [each.given for each in reports] == [PAUSING // 2, PAUSING]
@@ -107,7 +107,7 @@ async def test_a_cancelled_merge_leaves_whole_chunks_only(db: Database, staged: 
     await asyncio.wait_for(first.wait(), DEADLINE_S)
     async with locked(db) as observer:
         go.set()
-        await waiting(observer)
+        await waiting(observer, task)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, DEADLINE_S)
@@ -127,7 +127,7 @@ async def meet(db: Database, upwards: list[Thing], downwards: list[Thing]) -> li
             "INSERT INTO public.things (id, word) VALUES ($1, $2)", middle.id, middle.word
         )
         tasks = [asyncio.create_task(merge(db, rows, attempts=1)) for rows in (upwards, downwards)]
-        await waiting(observer, count=2)
+        await waiting(observer, *tasks, count=2)
         await block.rollback()
         return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), DEADLINE_S)
 

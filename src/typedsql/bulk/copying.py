@@ -127,9 +127,12 @@ class Copy:
 
 def _is_connection(failure: Exception) -> bool:
     """Whether it is not about a value: the driver raises anything for one it cannot encode."""
-    if isinstance(failure, Error | OSError | asyncpg.InternalClientError):
+    if isinstance(failure, asyncpg.DataError):
+        return False
+    known = Error | OSError | asyncpg.PostgresError | asyncpg.InternalClientError
+    if isinstance(failure, known):
         return True
-    # A subclass of InterfaceError tells of arguments, and of ValueError too.
+    # A subclass of InterfaceError tells of arguments, and is a ValueError too.
     return isinstance(failure, asyncpg.InterfaceError) and not isinstance(failure, ValueError)
 
 

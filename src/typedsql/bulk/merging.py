@@ -13,9 +13,9 @@ from typedsql.bulk.report import MergeReport, OnProgress, OnRejected, Tally
 from typedsql.bulk.rows import (
     Refusals,
     RowReader,
+    Sound,
     describe,
     quoted,
-    reader_of,
     sizer_of,
     split_table,
 )
@@ -95,7 +95,7 @@ class _Merge:
         kinds = await self._kinds()
         bound = self._bound
         lanes = [
-            _Lane(self, reader_of(bound.statement.name, bound.columns, kinds))
+            _Lane(self, RowReader(bound.statement.name, bound.columns, kinds))
             for _ in range(self._limits.lanes)
         ]
         try:
@@ -150,11 +150,9 @@ class _Merge:
                 await lane.flush(group)
 
     async def store(
-        self, rows: list[Any], reader: RowReader, target: Target, *, straight: bool
+        self, sound: Sound, refused: Refusals, target: Target, *, straight: bool
     ) -> Stored:
-        """One chunk, tried again where that is safe."""
-        refused: Refusals = []
-        sound = reader.read(rows, refused)
+        """One chunk, tried again where that is safe; `refused` are those that were none of it."""
         if refused and self._on_rejected is None:
             raise refused[0][1]
         if not sound.rows:
@@ -211,13 +209,17 @@ class _Lane:
 
     async def flush(self, group: asyncio.TaskGroup) -> None:
         """Begin to store what was filled, once the chunk before it is stored."""
+        refused: Refusals = []
+        # Before the wait: the server need not wait for it then.
+        sound = self._reader.read(self.filling.cut(), refused)
         if self._task is not None:
             # What it raises the group tells.
             await asyncio.wait({self._task})
-        self._task = group.create_task(self._store(self.filling.cut()))
+        self._task = group.create_task(self._store(sound, refused))
 
-    async def _store(self, rows: list[Any]) -> None:
-        stored = await self._merge.store(rows, self._reader, self._target, straight=self._straight)
+    async def _store(self, sound: Sound, refused: Refusals) -> None:
+        straight = self._straight
+        stored = await self._merge.store(sound, refused, self._target, straight=straight)
         # Where rows were there already there will be more, until a chunk is all new again.
         self._straight = not stored.collided
 

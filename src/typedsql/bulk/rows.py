@@ -1,6 +1,8 @@
 """The rows of one table as a merge is given them, and as COPY takes them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from typing import Any, Final
 
@@ -27,6 +29,43 @@ Refusals = list[tuple[Any, DataError]]
 Values = tuple[object, ...]
 
 
+def _numbers(column: Sequence[object]) -> bool:
+    """Whether all are numbers that numeric holds; a single look at each takes ten times as long."""
+    kinds = set(map(type, column))
+    if not kinds <= _NUMBERS:
+        return False
+    present: Any = column
+    if NoneType in kinds:
+        present = [value for value in column if value is not None]
+    try:
+        return not present or (max(present) < _TOO_LARGE and min(present) > -_TOO_LARGE)
+    except InvalidOperation:  # a NaN
+        return False
+
+
+def _moments(column: Sequence[object]) -> bool:
+    """Whether all are times with a zone, or NULL."""
+    kinds = set(map(type, column))
+    if not kinds <= _MOMENTS:
+        return False
+    present: Iterable[Any] = column
+    if NoneType in kinds:
+        present = filter(None, column)
+    return None not in set(map(_zone, present))
+
+
+NoneType = type(None)
+_NUMBERS: Final = frozenset({Decimal, int, NoneType})
+_TOO_LARGE: Final = Decimal("1E131072")
+_MOMENTS: Final = frozenset({datetime, NoneType})
+_zone: Final = attrgetter("tzinfo")
+_QUICK: Final[dict[str, Callable[[Sequence[object]], bool]]] = {
+    "numeric": _numbers,
+    "timestamptz": _moments,
+}
+"""Types whose guard looks at every value, and what tells that a whole column passes it."""
+
+
 class Sound(msgspec.Struct, frozen=True):
     """Rows whose values the driver takes as they are meant; two sequences of one order."""
 
@@ -40,10 +79,15 @@ class Sound(msgspec.Struct, frozen=True):
 class RowReader:
     """Reads the Structs of one table."""
 
-    def __init__(self, query: str, columns: Sequence[str], guards: Guards) -> None:
+    def __init__(self, query: str, columns: Sequence[str], kinds: Sequence[Any]) -> None:
         self._query = query
         self._columns = columns
-        self._guards = guards
+        self._guards: Guards = guards_of_types(kinds, binary_numeric=True)
+        self._quick = {
+            index: _QUICK[kind.name]
+            for index, kind in enumerate(kinds)
+            if kind.schema == "pg_catalog" and kind.name in _QUICK
+        }
 
     def read(self, rows: Sequence[Any], refused: Refusals) -> Sound:
         """The values of the rows; those that could not be stored as given go to `refused`."""
@@ -53,7 +97,8 @@ class RowReader:
         converted = False
         for index, plain, check, converts in self._guards:
             column = columns[index]
-            if plain.issuperset(map(type, column)):
+            quick = self._quick.get(index)
+            if quick(column) if quick is not None else plain.issuperset(map(type, column)):
                 continue
             converted = converted or converts
             for position, value in enumerate(column):
@@ -91,10 +136,6 @@ async def describe(connection: Any, table: str, columns: Sequence[str]) -> Seque
     return [item.type for item in prepared.get_attributes()]
 
 
-def reader_of(query: str, columns: Sequence[str], kinds: Iterable[Any]) -> RowReader:
-    return RowReader(query, columns, guards_of_types(kinds, binary_numeric=True))
-
-
 def sizer_of(columns: Sequence[str], kinds: Sequence[Any]) -> Callable[[Any], int]:
     """What tells about how many bytes a row is.
 
@@ -122,7 +163,19 @@ def sizer_of(columns: Sequence[str], kinds: Sequence[Any]) -> Callable[[Any], in
             total += 0 if value is None else len(repr(value))
         return total
 
-    return size if texts or others else lambda _: fixed_bytes
+    if others or not texts:
+        return size if others else lambda _: fixed_bytes
+    # Most rows have all their texts, and then this takes a third of the time.
+    plain: Callable[[Any], Iterable[str]] = attrgetter(*texts, *texts[:1])
+    join = "".join
+
+    def size_of_texts(row: Any) -> int:
+        try:
+            return fixed_bytes + len(join(plain(row)))
+        except TypeError:
+            return size(row)
+
+    return size_of_texts
 
 
 def quoted(name: str) -> str:

@@ -198,12 +198,12 @@ _merge_batch: Many[MergedTransaction] = Many(
 _merge_rows: BulkMerge[NewWhaleTransaction] = BulkMerge(
     _STATEMENTS.bind(
         "merge_rows",
-        digest="dd5b79923b6c6281",
+        digest="d28a7c7d732e2ee7",
         columns=(("inserted", "int8"), ("updated", "int8")),
     ),
     NewWhaleTransaction,
     table="public.whale_transactions",
-    key=("hash", "chain_id", "block_hash", "trace_path"),
+    key=("block_hash", "hash", "chain_id", "trace_path"),
 )
 _fail_internal: Many[FailedTransfer] = Many(
     _STATEMENTS.bind(
@@ -758,7 +758,9 @@ async def merge_rows(
     each of them, in their order. Hashes and addresses are in lower case already: others are
     refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
     that of a row that was there is computed when succeeded changes, as by merge.
-    Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock.
+    Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock. The
+    key is named from block_hash on, so that rows of one block are stored beside each other:
+    sorted by hash first the 100 newest lie on 102 to 138 pages, sorted so on 12 to 35.
     Index: whale_transactions_pkey.
 
     Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
