@@ -170,7 +170,7 @@ async def test_a_lock_at_the_first_use_counts_as_well(
         ("@order_by x 1\n-- @order_by x 2", "two orderings are named x"),
         ("@one yes", "@one takes no value; write `-- @one`"),
         ("@returns", "is no Python class name; write `-- @returns Name`"),
-        ("@retruns X", "unknown directive @retruns; known are @one, @optional, @order_by"),
+        ("@retruns X", "unknown directive @retruns; known are @batch, @one, @optional"),
     ],
 )
 def test_directives_that_say_nothing_are_refused_at_their_line(line: str, told: str) -> None:

@@ -12,7 +12,7 @@ from tests.ingest.chain import JSON, block, block_hash, lines, receipt, reply, t
 from tests.ingest.inspection import chain, contents, execute, fetch, letters, value
 from typedsql.database import Database
 from typedsql.errors import CodeError, ConfigurationError, ConnectionLost, OperatorError
-from whaledb.ingest import DrainIncomplete, Ingestor, IngestorLimits, Outcome
+from whaledb.ingest import DrainIncomplete, Ingestor, IngestorLimits, Outcome, attempts
 from whaledb.queries import ingest_cursors
 
 WAIT_LIMIT_S = 60.0
@@ -262,14 +262,21 @@ async def test_known_and_new_blocks_are_written_together(db: Database) -> None:
     assert [row[1] for row in together[2]] == [False, None, False, None]
 
 
+@pytest.fixture
+def transactions_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left to the ingestor itself is what lasts longer than a transaction is tried."""
+    monkeypatch.setattr(attempts, "MAX_STORE_ATTEMPTS", 1)
+
+
+@pytest.mark.usefixtures("transactions_tried_once")
 async def test_a_lost_connection_is_waited_out(db: Database) -> None:
     await execute(
         db,
-        "CREATE SEQUENCE tries; CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS $$"
-        " BEGIN IF nextval('tries') <= 2 THEN PERFORM pg_terminate_backend(pg_backend_pid());"
-        " END IF; RETURN new; END $$;"
-        " CREATE TRIGGER twice BEFORE INSERT ON ingest_cursors"
-        " FOR EACH ROW EXECUTE FUNCTION twice()",
+        "CREATE SEQUENCE tries; CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN IF nextval('tries') <= 2 THEN"
+        " PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN new; END $$;"
+        " CREATE TRIGGER lose BEFORE INSERT ON ingest_cursors"
+        " FOR EACH ROW EXECUTE FUNCTION lose()",
     )
     notices: list[str] = []
     async with opened(db, on_notice=notices.append) as ingestor:
@@ -281,6 +288,7 @@ async def test_a_lost_connection_is_waited_out(db: Database) -> None:
     assert [notice[:5] for notice in notices] == ["waiti", "going"]
 
 
+@pytest.mark.usefixtures("transactions_tried_once")
 async def test_without_retries_a_lost_connection_ends_it(db: Database) -> None:
     """The control: the same loss, and no time to wait it out."""
     await break_cursors(db)
@@ -299,6 +307,7 @@ async def break_cursors(db: Database) -> None:
     )
 
 
+@pytest.mark.usefixtures("transactions_tried_once")
 async def test_a_failure_ends_a_silent_worker_and_every_call(db: Database) -> None:
     await break_cursors(db)
     ingestor = opened(db, limits={"retry_limit_s": 0, "max_flush_blocks": 1})

@@ -115,6 +115,14 @@ CALLS: Final[dict[str, dict[str, Any]]] = {
     "blocks.list_displaced": {"after_number": 1},
     "blocks.list_known": {"hashes": [BLOCK_HASH]},
     "blocks.merge": {"hash": NEXT_HASH, "number": 101},
+    "blocks.merge_batch": {
+        "hashes": [NEXT_HASH],
+        "numbers": [101],
+        "parent_hashes": [BLOCK_HASH],
+        "block_timestamps": [AT],
+        "complete": [True],
+        "traced": [False],
+    },
     "blocks.orphan_branch": {"hashes": [BLOCK_HASH]},
     "blocks.raise_finality": {"hash": BLOCK_HASH},
     "liquidity_zones.insert": {"symbol": "new"},
@@ -125,6 +133,12 @@ CALLS: Final[dict[str, dict[str, Any]]] = {
     "users.merge_account": {"id": NEW},
     "whale_transactions.insert": {"hash": NEW_HASH},
     "whale_transactions.insert_many": {"hash": NEW_HASH},
+    "whale_transactions.merge_blocks": {
+        "block_timestamps": [AT],
+        "gas_used": [None],
+        "hashes": [NEW_HASH],
+        "succeeded": [True],
+    },
     "whale_transactions.merge_batch": {"gas_used": [None], "succeeded": [True]},
     "whale_transactions.reprice_at": {
         "after_timestamp": AT - timedelta(days=1),

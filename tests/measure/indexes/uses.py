@@ -129,6 +129,13 @@ async def uses(
             left_out.append(f"{statement.name}: writes new rows or takes {', '.join(missing)}")
             continue
         arguments = [values[name] for name in statement.parameters]
+        prepared = await connection.prepare(statement.sql)
+        kinds = [parameter.kind for parameter in prepared.get_parameters()]
+        # A statement for many takes arrays of what the single one takes.
+        arguments = [
+            [value] if kind == "array" and not isinstance(value, list) else value
+            for kind, value in zip(kinds, arguments, strict=True)
+        ]
         with_it = await run(connection, statement, arguments, hidden=None, repeats=repeats)
         if with_it is None:
             left_out.append(f"{statement.name}: only adds rows, or takes {STATEMENT_LIMIT_S} s")
