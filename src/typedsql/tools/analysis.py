@@ -1,40 +1,27 @@
 """Each statement's parameters and rows, as a migrated PostgreSQL describes and proves them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from typedsql.statements import STAGING_SUFFIX, Columns, Statement
 from typedsql.tools.batches.statement import BatchStatement, array_elements
 from typedsql.tools.config import Declaration
-from typedsql.tools.proof import ColumnProof, Proof, Prover
-from typedsql.tools.proof.access import Access, access
-from typedsql.tools.proof.capture import capture
-from typedsql.tools.proof.cardinality.counting import Cardinality, cardinality
-from typedsql.tools.proof.cardinality.keys import Keys
-from typedsql.tools.proof.effects import Effects
-from typedsql.tools.proof.node_tree import Node, walk
-from typedsql.tools.reading.complaints import postgres_finding
+from typedsql.tools.facts import FactReader, Facts, column_location, findings_of
+from typedsql.tools.proof import ColumnProof
+from typedsql.tools.proof.access import Access
+from typedsql.tools.proof.cardinality.counting import Cardinality
+from typedsql.tools.proof.node_tree import walk
 from typedsql.tools.reading.findings import Finding, Refused
 from typedsql.tools.reading.source import SourceFile
 from typedsql.tools.rows.catalog import Catalog, read_catalog
 from typedsql.tools.rows.fields import Field, ResultColumn, Row, ShapeRefused
 from typedsql.tools.rows.shapes import Shapes
-from typedsql.tools.rows.types import refused_by_driver
 from typedsql.tools.staging import Merge, create_staging, read_merge, refuse_result
-from typedsql.tools.statement_rules import (
-    is_override,
-    override_finding,
-    refuse_names,
-    refuse_rows,
-    refuse_session_state,
-    refuse_suffix,
-)
+from typedsql.tools.statement_rules import is_override, override_finding, refuse_names
 from typedsql.tools.variants.complaints import findings_of_variants
 from typedsql.tools.variants.expansion import VariantSet
-from typedsql.verify import columns_of
 
 
 class Analysed(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,39 +58,14 @@ class Analysed(msgspec.Struct, frozen=True, kw_only=True):
         return sure and not (self.value is not None and self.nullable[0])
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """What was found of one statement, or of one of its variants."""
-
-    statement: Statement
-    source: SourceFile
-    attributes: Sequence[Any]
-    """The driver's description of each result column."""
-    columns: Columns
-    parameters: Mapping[str, Any]
-    """The driver's description of each parameter's type, by its name."""
-    queries: list[Node]
-    proof: Proof
-    cardinality: Cardinality
-    access: Access
-    reads_only: bool
-
-
 class Analyser:
     """Asks one migrated database about the statements of one project."""
 
     def __init__(
-        self,
-        connection: Any,
-        catalog: Catalog,
-        shapes: Shapes,
-        prover: Prover,
-        keys: Keys,
-        effects: Effects,
+        self, connection: Any, catalog: Catalog, shapes: Shapes, facts: FactReader
     ) -> None:
         self._connection = connection
-        self._prover = prover
-        self._keys = keys
-        self._effects = effects
+        self._facts = facts
         self.catalog = catalog
         self.shapes = shapes
 
@@ -117,10 +79,8 @@ class Analyser:
         """
         catalog = await read_catalog(connection, declaration.schemas)
         catalog.tables.pop(without, None)
-        prover = await Prover.load(connection)
-        keys = await Keys.load(connection)
-        effects = await Effects.load(connection)
-        return cls(connection, catalog, Shapes(catalog, declaration), prover, keys, effects)
+        facts = await FactReader.load(connection)
+        return cls(connection, catalog, Shapes(catalog, declaration), facts)
 
     async def analyse(
         self,
@@ -136,18 +96,18 @@ class Analyser:
         refuse_names(source, statement)
         if statement.staging is not None:
             return await self._analyse_merge(source, statement)
-        base = await self._facts(source, statement)
+        base = await self._facts.read(source, statement)
         facts = [base]
-        own = list(self._findings(base, base))
+        own = list(findings_of(base, base))
         others: list[Finding] = []
         if variants is not None and variants_source is not None:
             for item in variants.others:
                 try:
-                    facts.append(await self._facts(variants_source, item.statement))
+                    facts.append(await self._facts.read(variants_source, item.statement))
                 except Refused as refused:
                     others += refused.findings
                     continue
-                others += self._findings(facts[-1], base)
+                others += findings_of(facts[-1], base)
         others = findings_of_variants(source, statement, own, others)
         if statement.suffix != "!" and not base.columns:
             raise Refused([*own, *others])  # There is no row to look at.
@@ -165,12 +125,12 @@ class Analyser:
         name = f"{statement.staging}{STAGING_SUFFIX}"
         await self._connection.execute(create_staging(merge.table, name))
         try:
-            facts = await self._facts(source, statement)
+            facts = await self._facts.read(source, statement)
         finally:
             await self._connection.execute(f"DROP TABLE pg_temp.{name}")
         nullable = tuple(not column.not_null for column in facts.proof.columns)
         findings = [
-            *self._findings(facts, facts),
+            *findings_of(facts, facts),
             *refuse_result(source, statement, facts.columns, nullable),
         ]
         row: Row | None = None
@@ -196,73 +156,6 @@ class Analyser:
             reads_only=facts.reads_only,
             merge=merge,
         )
-
-    async def _facts(self, source: SourceFile, statement: Statement) -> Facts:
-        try:
-            prepared, queries = await capture(self._connection, statement.sql)
-        except asyncpg.PostgresError as failure:
-            raise Refused([postgres_finding(failure, statement, source)]) from None
-        except asyncpg.UnsupportedClientFeatureError as failure:
-            refusal = refused_by_driver(failure)
-            finding = source.finding(
-                statement, rule="type", message=refusal.message, advice=refusal.advice
-            )
-            raise Refused([finding]) from None
-        # A command, such as SET LOCAL, has no tree: nothing is known of it but its name.
-        queries = [query for query in queries if query.node("utilityStmt") is None]
-        proof = self._prover.proof(queries)
-        attributes = prepared.get_attributes()
-        if not queries and attributes:
-            finding = source.finding(
-                statement,
-                rule="command",
-                message="a command whose rows PostgreSQL does not describe",
-                advice="SELECT what it shows, as with current_setting()",
-            )
-            raise Refused([finding])
-        if len(proof.columns) != len(attributes):
-            finding = source.finding(
-                statement,
-                rule="rewritten",
-                message="a rule of a table or view puts other columns in the place of its own, "
-                "so nothing is known of them",
-                advice="name the table that the rule stands for",
-            )
-            raise Refused([finding])
-        return Facts(
-            statement,
-            source,
-            attributes,
-            columns_of(prepared),
-            dict(zip(statement.parameters, prepared.get_parameters(), strict=True)),
-            queries,
-            proof,
-            cardinality(queries, self._keys, nullable_parameters=proof.nullable_parameters),
-            access(queries, self._keys),
-            self._effects.reads_only(queries),
-        )
-
-    def _findings(self, facts: Facts, base: Facts) -> Iterator[Finding]:
-        source, statement = facts.source, facts.statement
-        yield from refuse_session_state(source, statement)
-        yield from refuse_suffix(source, statement, facts.columns)
-        yield from refuse_rows(source, statement, facts.cardinality)
-        if facts is not base and facts.columns != base.columns:
-            yield source.finding(
-                statement,
-                rule="variants",
-                message="returns other columns than the statement it is a variant of",
-                advice="cast them, so that they do not depend on what is left out",
-            )
-        for name, kind in facts.parameters.items():
-            if base.parameters[name].oid != kind.oid:
-                yield source.finding(
-                    statement,
-                    rule="variants",
-                    message=f"parameter {name} has type {kind.name} here and "
-                    f"{base.parameters[name].name} where nothing is left out",
-                    advice="CAST it",
-                )
 
     def _analysed(self, facts: Sequence[Facts], variants: VariantSet | None) -> Analysed:
         base = facts[0]
@@ -308,7 +201,7 @@ class Analyser:
     async def check_derived(self, batch: BatchStatement, written: SourceFile) -> list[Finding]:
         """What PostgreSQL says against a statement that was derived from a read."""
         try:
-            facts = await self._facts(written, batch.statement)
+            facts = await self._facts.read(written, batch.statement)
         except Refused as refused:
             return list(refused.findings)
         if facts.columns == batch.columns:
@@ -365,7 +258,7 @@ class Analyser:
             loosest = proofs[deciding]
             told = override_finding(item.name, loosest)
             if told is not None:
-                location = _column_location(base, index)
+                location = column_location(base, index)
                 in_variant = f" (in {facts[deciding].statement.name})" if deciding else ""
                 findings.append(
                     base.source.finding_at_byte(
@@ -425,7 +318,7 @@ def _loosest(facts: Sequence[Facts]) -> Cardinality:
 
 
 def _at_column(refusal: ShapeRefused, facts: Facts) -> Finding:
-    location = -1 if refusal.column is None else _column_location(facts, refusal.column)
+    location = -1 if refusal.column is None else column_location(facts, refusal.column)
     return refusal_finding(refusal, facts.source, facts.statement, location)
 
 
@@ -440,18 +333,3 @@ def refusal_finding(
         advice=refusal.advice,
         location=location,
     )
-
-
-def _column_location(facts: Facts, index: int) -> int:
-    """Where a result column's expression begins, in bytes of the statement; -1 if unknown."""
-    main = next((query for query in facts.queries if query.flag("canSetTag")), facts.queries[0])
-    entries = main.nodes("returningList") or main.nodes("targetList")
-    shown = [entry for entry in entries if not entry.flag("resjunk")]
-    if index >= len(shown):
-        return -1
-    places = [
-        int(node.fields["location"])
-        for node in walk(shown[index])
-        if "location" in node.fields and int(node.fields["location"]) >= 0
-    ]
-    return min(places, default=-1)
