@@ -2,18 +2,15 @@
 
 import asyncio
 import math
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
-import asyncpg
-
 from typedsql import codecs
 from typedsql.batching import DRAIN_TIMEOUT_S, Batching
 from typedsql.bulk_session import BulkSession
-from typedsql.connect_failure import connection_failed, may_pass
+from typedsql.connect_failure import connection_failed
 from typedsql.connect_options import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
@@ -26,15 +23,14 @@ from typedsql.connect_options import (
 )
 from typedsql.driver_connection import Connection, Install, open_connection
 from typedsql.embedded import reachable
-from typedsql.errors import Error, TimeoutExpired
-from typedsql.pool import Pool, Pooled
+from typedsql.pool import Pool
 from typedsql.pool_statistics import DatabaseStatistics
+from typedsql.pooled_statements import PooledStatements
 from typedsql.project import Project
-from typedsql.query import Batched, Executor, as_fetched
+from typedsql.query import Batched
 from typedsql.rerun import TransactionRun
-from typedsql.retry import MAX_TRANSACTION_ATTEMPTS, StatementRetries, until_it_passes
+from typedsql.retry import MAX_TRANSACTION_ATTEMPTS
 from typedsql.settings import ConnectionTarget
-from typedsql.statements import Statement
 from typedsql.transaction import Isolation, Session, Transaction, Verified
 from typedsql.verify import check_migrations
 
@@ -42,36 +38,34 @@ __all__ = ["ConnectOptions", "Database", "Isolation", "Transaction"]
 
 R = TypeVar("R")
 
-EXPIRE_INTERVAL_S = 5.0
-"""Between replacing all connections because the server was found to be read-only."""
 CLOSE_TIMEOUT_S = 10.0
 """For connections that are in use at the end to come back; they are cut after that."""
 
 
-class Database(Executor):
+class Database(PooledStatements):
     """Connections to one database; made by `connect`.
 
     Each statement called on it directly is a transaction of its own.
     """
 
     def __init__(self, target: ConnectionTarget, project: Project, options: ConnectOptions) -> None:
-        self.target = target
-        """Where its connections go."""
-        self.project = project
-        """What the code was generated for."""
-        self._expire_next_at = 0.0
-        self._verified = Verified()
-        self._verified_bulk = Verified(binary_numeric=True)
-        self._pool = Pool(
-            _connector(target, project, options, codecs.install),
-            lambda connection: Session(connection, self._verified, project),
-            pool_limits(options),
+        verified, verified_bulk = Verified(), Verified(binary_numeric=True)
+        super().__init__(
+            target,
+            project,
+            verified,
+            pool=Pool(
+                _connector(target, project, options, codecs.install),
+                lambda connection: Session(connection, verified, project),
+                pool_limits(options),
+            ),
+            bulk=Pool(
+                _connector(target, project, options, codecs.install_bulk),
+                lambda connection: BulkSession(connection, verified_bulk, project),
+                bulk_limits(options),
+            ),
         )
-        self._bulk = Pool(
-            _connector(target, project, options, codecs.install_bulk),
-            lambda connection: BulkSession(connection, self._verified_bulk, project),
-            bulk_limits(options),
-        )
+        self._verified_bulk = verified_bulk
         connections = self._pool.limits.max_size
         self._batching = Batching(self, self._verified, connections=connections)
 
@@ -133,47 +127,6 @@ class Database(Executor):
         finally:
             pooled.connection.take_back(lent)
             await pool.settle(pooled, dirty=True)
-
-    async def _acquire(self, pool: Pool, *, wait_for_server: bool = True) -> Pooled:
-        try:
-            try:
-                return await pool.acquire()
-            except Exception as failure:
-                if not (wait_for_server and may_pass(failure)):
-                    raise
-                return await until_it_passes(
-                    pool.acquire, failure, limit_s=pool.limits.acquire_timeout_s
-                )
-        except TimeoutError as failure:
-            limits = pool.limits
-            if pool.size < limits.max_size:
-                # It was not the others who kept it from connecting.
-                raise connection_failed(failure, self.target) or failure from failure
-            raise TimeoutExpired(
-                f"no connection came free within {limits.acquire_timeout_s:g} s: "
-                f"all {limits.max_size} are in use. Inside a transaction hand that to the "
-                "functions called there: the database would need another connection"
-            ) from failure
-        except Exception as failure:
-            error = connection_failed(failure, self.target)
-            if error is None or error is failure:
-                raise
-            raise error from failure
-
-    def expire_connections(self) -> None:
-        """Have every connection made anew: idle ones now, those in use when they come back.
-
-        A host name is resolved again then, for example to the primary server after a failover.
-        """
-        self._pool.expire()
-        self._bulk.expire()
-
-    def _leave_wrong_node(self) -> None:
-        """Expire the connections, but once for all calls that found the server read-only."""
-        now = time.monotonic()
-        if now >= self._expire_next_at:
-            self._expire_next_at = now + EXPIRE_INTERVAL_S
-            self.expire_connections()
 
     async def run_transaction(
         self,
@@ -247,130 +200,6 @@ class Database(Executor):
             Transaction.begin(lent, session, isolation=isolation) as transaction,
         ):
             yield transaction
-
-    @asynccontextmanager
-    async def _lent(
-        self, pool: Pool, verified: Verified
-    ) -> AsyncGenerator[tuple[Any, Session], None]:
-        """A connection and its session for a block: whoever keeps them cannot use them later."""
-        pooled = pool.take() or await self._acquire(pool)
-        lent = pooled.connection.lend()
-        failed = True
-        try:
-            session = BulkSession if verified.binary_numeric else Session
-            yield lent, session(lent, verified, self.project)
-            failed = False
-        finally:
-            pooled.connection.take_back(lent)
-            await pool.settle(pooled, dirty=failed)
-
-    async def fetch_all(
-        self,
-        statement: Statement,
-        arguments: Sequence[object],
-        read: Callable[[list[asyncpg.Record]], R],
-    ) -> R:
-        pool = self._pool
-        pooled = pool.take() or await self._acquire(pool)
-        try:
-            rows = await pooled.session.fetch_all(statement, arguments, as_fetched)
-        except BaseException as failure:
-            await pool.settle(pooled, dirty=True)
-            rows = await self._run_again(
-                failure,
-                statement,
-                lambda session: session.fetch_all(statement, arguments, as_fetched),
-            )
-        else:
-            pool.give_back(pooled)
-        return read(rows)
-
-    async def fetch_one(
-        self,
-        statement: Statement,
-        arguments: Sequence[object],
-        read: Callable[[asyncpg.Record | None], R],
-    ) -> R:
-        pool = self._pool
-        pooled = pool.take() or await self._acquire(pool)
-        try:
-            row = await pooled.session.fetch_one(statement, arguments, as_fetched)
-        except BaseException as failure:
-            await pool.settle(pooled, dirty=True)
-            row = await self._run_again(
-                failure,
-                statement,
-                lambda session: session.fetch_one(statement, arguments, as_fetched),
-            )
-        else:
-            pool.give_back(pooled)
-        return read(row)
-
-    async def execute(self, statement: Statement, arguments: Sequence[object]) -> int:
-        pool = self._pool
-        pooled = pool.take() or await self._acquire(pool)
-        try:
-            count = await pooled.session.execute(statement, arguments)
-        except BaseException as failure:
-            await pool.settle(pooled, dirty=True)
-            count = await self._run_again(
-                failure, statement, lambda session: session.execute(statement, arguments)
-            )
-        else:
-            pool.give_back(pooled)
-        return count
-
-    async def batches(
-        self, statement: Statement, arguments: Sequence[object]
-    ) -> AsyncGenerator[list[asyncpg.Record], None]:
-        retries = StatementRetries()
-        while True:
-            begun = False
-            try:
-                async with (
-                    self._lent(self._pool, self._verified) as (lent, session),
-                    Transaction.begin(lent, session, readonly=True),
-                ):
-                    batches = session.batches(statement, arguments)
-                    try:
-                        async for records in batches:
-                            begun = True
-                            yield records
-                    finally:
-                        await batches.aclose()
-            except Error as failure:
-                reason = None if begun else retries.next_reason(failure, statement)
-                if reason is None:
-                    raise
-            else:
-                return
-            await retries.wait(reason)
-
-    async def _run_again(
-        self,
-        failure: BaseException,
-        statement: Statement,
-        run: Callable[[Session], Awaitable[R]],
-    ) -> R:
-        """Run a failed statement again where that is safe; else raises what failed last."""
-        retries = StatementRetries()
-        pool = self._pool
-        while True:
-            reason = retries.next_reason(failure, statement)
-            if reason is None:
-                raise failure
-            if reason == "wrong node":
-                self._leave_wrong_node()
-            await retries.wait(reason)
-            pooled = pool.take() or await self._acquire(pool)
-            try:
-                result = await run(pooled.session)
-            except BaseException as again:
-                await pool.settle(pooled, dirty=True)
-                failure = again
-            else:
-                pool.give_back(pooled)
-                return result
 
     def run_batched(
         self, batched: Batched[R], arguments: tuple[object, ...]
