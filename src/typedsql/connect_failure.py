@@ -75,6 +75,9 @@ def may_pass(failure: BaseException) -> bool:
         return _REJECTED_TLS not in str(failure)
     if isinstance(failure, asyncpg.PostgresError):
         return failure.sqlstate in _PASSING
+    if isinstance(failure, socket.gaierror):
+        # The name service does not answer; that it knows no such name is another number.
+        return failure.errno == socket.EAI_AGAIN
     # Without its server a socket is not there; of several addresses, each was refused.
     return isinstance(failure, FileNotFoundError) or (
         type(failure) is OSError and f"[Errno {errno.ECONNREFUSED}]" in str(failure)

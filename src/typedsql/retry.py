@@ -7,7 +7,7 @@
 | the connection broke, nothing was stored | once, on another connection | again |
 | the connection broke under a COMMIT or a write | never: OutcomeUnknown | as the server says |
 | 25006: the server is not the one to write to | once, on new connections | the same |
-| no connection: refused, reset, 57P03, 53300 | until the acquire timeout | the same |
+| refused, reset, no name service, 57P03, 53300 | until the acquire timeout | the same |
 | anything else | never | never |
 
 A statement that calls a procedure is never run again: it may have committed a part.

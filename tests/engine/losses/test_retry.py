@@ -2,7 +2,9 @@
 
 import asyncio
 import dataclasses
+import socket
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -235,6 +237,34 @@ async def test_a_full_server_is_waited_for(
             assert await waiting == 0
     finally:
         await connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(("said", "passes"), [("EAI_AGAIN", True), ("EAI_NONAME", False)])
+async def test_a_name_service_that_does_not_answer_is_waited_for(
+    target: ConnectionTarget, notes: Notes, monkeypatch: pytest.MonkeyPatch, said: str, passes: bool
+) -> None:
+    resolve, failures = socket.getaddrinfo, 0
+
+    def resolves_later(*arguments: Any, **options: Any) -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise socket.gaierror(getattr(socket, said), "no")
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_later)
+    async with proxied(target) as (_, through):
+        named = dataclasses.replace(through, host="localhost")
+        async with whaledb.connect(named, max_size=1) as db:
+            db.expire_connections()
+            failures = 3
+            if passes:
+                assert await notes.count(db) == 0
+                assert failures == 0
+            else:
+                with pytest.raises(ConnectionFailed, match="cannot be resolved"):
+                    await notes.count(db)
+                assert failures == 2
 
 
 async def test_the_first_connection_is_not_waited_for(target: ConnectionTarget) -> None:
