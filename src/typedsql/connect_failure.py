@@ -53,6 +53,10 @@ def explain(failure: BaseException, target: ConnectionTarget) -> ConnectProblem 
         return _tls_failed(failure, where)
     if isinstance(failure, OSError):
         return _not_reached(failure, target, where)
+    if _ended_early(failure):
+        return ConnectProblem(
+            "starting", f"{where}: the connection ended as it was opened", "try again shortly"
+        )
     if isinstance(failure, asyncpg.InterfaceError):
         return ConnectProblem("refused", f"{where}: {failure.args[0]}", "check what answers there")
     return None
@@ -75,6 +79,8 @@ def may_pass(failure: BaseException) -> bool:
         return _REJECTED_TLS not in str(failure)
     if isinstance(failure, asyncpg.PostgresError):
         return failure.sqlstate in _PASSING
+    if _ended_early(failure):
+        return True
     if isinstance(failure, socket.gaierror):
         # The name service does not answer; that it knows no such name is another number.
         return failure.errno == socket.EAI_AGAIN
@@ -82,6 +88,16 @@ def may_pass(failure: BaseException) -> bool:
     return isinstance(failure, FileNotFoundError) or (
         type(failure) is OSError and f"[Errno {errno.ECONNREFUSED}]" in str(failure)
     )
+
+
+def _ended_early(failure: BaseException) -> bool:
+    """Whether the server ended a connection between its opening and its first answer.
+
+    Asked by then, the driver finds itself in a state that it does not expect.
+    """
+    if isinstance(failure, asyncpg.InterfaceError):
+        return "connection is closed" in str(failure)
+    return isinstance(failure, asyncpg.InternalClientError)
 
 
 def _place(target: ConnectionTarget) -> str:

@@ -13,6 +13,8 @@ import whaledb
 from tests.engine.losses.notes import Notes, attempts, stored
 from tests.engine.proxy import Proxy, proxied
 from tests.engine.query_folder import QueryFolder
+from typedsql import timestamps
+from typedsql.connect_failure import may_pass
 from typedsql.database import Database
 from typedsql.errors import ConnectionFailed, Error, OperatorError, OutcomeUnknown, TransientError
 from typedsql.retry import MAX_STATEMENT_RETRIES
@@ -265,6 +267,36 @@ async def test_a_name_service_that_does_not_answer_is_waited_for(
                 with pytest.raises(ConnectionFailed, match="cannot be resolved"):
                     await notes.count(db)
                 assert failures == 2
+
+
+async def test_a_connection_that_ends_as_it_is_opened_is_opened_again(
+    target: ConnectionTarget,
+    notes: Notes,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install, ended = timestamps.install, 0
+
+    async def end_once(opened: Any) -> None:
+        nonlocal ended
+        if not ended:
+            ended += 1
+            await connection.execute("SELECT pg_terminate_backend($1)", opened.get_server_pid())
+            while not opened.is_closed():  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.001)
+        await install(opened)
+
+    async with whaledb.connect(target, max_size=1) as db:
+        db.expire_connections()
+        monkeypatch.setattr(timestamps, "install", end_once)
+        assert await notes.count(db) == 0
+    assert ended == 1
+
+
+def test_a_driver_that_finds_itself_in_another_state_is_asked_again() -> None:
+    assert may_pass(asyncpg.InternalClientError("cannot switch to state 15; another operation"))
+    assert may_pass(asyncpg.InterfaceError("connection is closed"))
+    assert not may_pass(asyncpg.InterfaceError("no password"))
 
 
 async def test_the_first_connection_is_not_waited_for(target: ConnectionTarget) -> None:
