@@ -112,6 +112,13 @@ class Connection(Driver):
         lent._detach()
         driver._on_release()
 
+    def forget_schema(self) -> None:
+        """Have the pool's connections prepare their statements and read their types anew."""
+        driver: Any
+        for driver in {self, *self.pooled_with}:
+            driver._drop_local_statement_cache()
+            driver._drop_local_type_cache()
+
     def _drop_global_statement_cache(self) -> None:
         # The driver calls it where a prepared statement no longer fits, and would then prepare
         # and run it again, whatever it returns now. A named statement's columns are to be

@@ -76,6 +76,8 @@ _SAFE_REASON = re.compile(
     r"|a signalling NaN has no text in PostgreSQL"
     r"|a JSON document cannot hold NaN or Infinity)\)$"
 )
+# PostgreSQL never translates its internal errors.
+_LOST_TYPE = "cache lookup failed for type "
 # PL/pgSQL reports where an explicit RAISE stood; only then is the text its author's own.
 _RAISED = re.compile(r"at RAISE$")
 
@@ -86,6 +88,9 @@ class ArgumentRefused(DataError):
 
 def is_stale_plan(failure: BaseException) -> bool:
     """Whether a prepared statement no longer fits, because the schema changed under it."""
+    if isinstance(failure, asyncpg.InternalServerError):
+        # Of a parameter whose type was dropped and made anew: an enum that lost a label.
+        return str(failure.args[0]).startswith(_LOST_TYPE)
     return isinstance(
         failure, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError
     )
@@ -113,6 +118,7 @@ def translate(
     if may_be_stored and _leaves_open(failure):
         return _unknown(failure, where, query, late)
     if is_stale_plan(failure):
+        _strip(failure)
         return TransientError(
             f"{where}the schema changed meanwhile",
             query=query,
@@ -200,8 +206,7 @@ def _from_server(
         text = f"parameter {_name(match, parameters)} was refused: {text}"
     message = f"{where}{text} (SQLSTATE {state})"
     failure.args = (text,)
-    for name in ("detail", "hint", "context", "internal_query", "query"):
-        setattr(failure, name, None)
+    _strip(failure)
     if state in ROLLED_BACK:
         return TransientError(message, query=query, sqlstate=state)
     if state == "57014":
@@ -215,6 +220,12 @@ def _from_server(
     if state.startswith(("0A", "21", "25P", "26", "2D", "34", "3B", "42")):
         return CodeError(message, query=query, sqlstate=state)
     return OperatorError(message, query=query, sqlstate=state)
+
+
+def _strip(failure: BaseException) -> None:
+    """Take from the server's words those that can hold a parameter or a row."""
+    for name in ("detail", "hint", "context", "internal_query", "query"):
+        setattr(failure, name, None)
 
 
 def _refused_right(text: str) -> str:

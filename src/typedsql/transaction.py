@@ -192,8 +192,9 @@ class Session:
         `sent` is whether the server may have begun to run it.
         """
         if is_stale_plan(failure):
-            # The schema has changed, so what was found of any statement may not hold: the driver
-            # has prepared statements forgotten on all connections, and no other will tell of it.
+            # The schema has changed, so what was found of any statement may not hold, and of
+            # those that are prepared anew the server tells nothing.
+            self._connection.forget_schema()
             self._verified.clear()
         if isinstance(failure, RecursionError):
             refuse_too_deep(arguments, statement.name, statement.parameters)

@@ -167,6 +167,28 @@ async def test_an_online_migration_under_a_prepared_statement(
     assert [row async for row in notes.stream(db)] == [("first",)]
 
 
+ENUM = """
+ALTER TABLE public.notes ALTER COLUMN word TYPE TEXT;
+DROP TYPE IF EXISTS public.label;
+CREATE TYPE public.label AS ENUM ({labels});
+ALTER TABLE public.notes ALTER COLUMN word TYPE public.label USING word::public.label;
+"""
+
+
+async def test_an_enum_that_was_made_anew_under_a_prepared_statement(
+    notes: Notes, db: Database, connection: asyncpg.Connection
+) -> None:
+    await connection.execute(ENUM.format(labels="'first'"))
+    prepared = await connection.prepare("SELECT 1 FROM public.notes WHERE word = $1")
+    await prepared.fetch("first")
+    await notes.insert(db, "first")
+    await connection.execute(ENUM.format(labels="'first', 'second'"))
+    await notes.insert(db, "second")
+    assert await notes.count(db) == 2
+    with pytest.raises(asyncpg.InternalServerError, match="cache lookup failed"):  # the control
+        await prepared.fetch("first")
+
+
 async def test_the_server_itself_refuses_the_prepared_statement(
     notes: Notes, connection: asyncpg.Connection, target: ConnectionTarget
 ) -> None:
