@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
+
 from tests.servers import make_cluster, program_folder
 from typedsql.embedded.accounts import Account, account_for
 from typedsql.errors import ConfigurationError
@@ -25,6 +27,14 @@ DURABLE: Final = {"fsync": "on", "full_page_writes": "on", "synchronous_commit":
 DEATH_LIMIT_S: Final = 30.0
 STOP_LIMIT_S: Final = 60.0
 POLL_INTERVAL_S: Final = 0.005
+
+_SOME_BACKEND: Final = """
+SELECT a.pid
+FROM pg_stat_activity AS a
+WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+ORDER BY a.state = 'active' DESC, random()
+LIMIT 1
+"""
 
 
 class KillableServer:
@@ -69,9 +79,28 @@ class KillableServer:
                 start_new_session=True,
                 **self._account.process_arguments(),
             )
+        self._wait(process)
+
+    def _wait(self, process: subprocess.Popen[Any]) -> None:
         if not becomes_ready(self.target, lambda: process.poll() is None):
             tail = (self._base / "log").read_text(errors="replace")[-1000:]
             raise ConfigurationError(f"PostgreSQL did not start:\n{tail}")
+
+    async def crash(self) -> None:
+        """SIGKILL to one process that serves a client, as when memory runs out.
+
+        The server ends all others and recovers by itself; returns once it answers again.
+        """
+        process = self._process
+        if process is None:
+            raise ConfigurationError("the server does not run")
+        connection = await asyncpg.connect(**self.target.asyncpg_arguments())
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        pid: int = await connection.fetchval(_SOME_BACKEND)
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(ended.wait(), DEATH_LIMIT_S)
+        await asyncio.to_thread(self._wait, process)
 
     def kill(self) -> None:
         """SIGKILL to the server and every process of it; none is left when this returns."""

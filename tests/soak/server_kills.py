@@ -2,9 +2,10 @@
 
 The worker is one process that stays the same: an `Ingestor`, callers of coalesced inserts,
 merges of many rows, and transactions over a table without a key. After each kill the server
-is started again, and the next comes once every kind of work was acknowledged again. What was
-acknowledged has to be there, once. The control writes to a table without a key too, and
-repeats what it had no answer to: part of that is there twice.
+is started again, and the next comes once every kind of work was acknowledged again. Now and
+then it is one process of the server that is killed, upon which it ends all others and recovers
+by itself. What was acknowledged has to be there, once. The control writes to a table without
+a key too, and repeats what it had no answer to: part of that is there twice.
 """
 
 import asyncio
@@ -49,6 +50,8 @@ AT_WORK_S: Final = (0.05, 0.6)
 """How long all work before the next kill, at least and at most."""
 DEAD_S: Final = (0.0, 0.3)
 """How long the server stays dead, beside the time that it needs to start."""
+KILLS_PER_CRASH: Final = 5
+"""After so many kills of the whole server, one of its processes is killed by itself."""
 RECOVERY_LIMIT_S: Final = 60.0
 END_LIMIT_S: Final = 120.0
 """For what is under way to end after the last kill."""
@@ -59,6 +62,8 @@ class Outcome:
     """What became of work whose server was killed."""
 
     kills: int = 0
+    crashes: int = 0
+    """Kills of one process of the server, beside those of the whole."""
     acknowledged: dict[str, int] = field(default_factory=dict[str, int])
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """Errors that callers had and dealt with, by their class."""
@@ -84,8 +89,10 @@ async def campaign(server: KillableServer, *, seed: int, kills: int) -> Outcome:
         await _prepare(target)
         async with whaledb.connect(target, max_size=CONNECTIONS) as db:
             async with _working(target, db, diary) as tasks:
-                for _ in range(kills):
+                for number in range(1, kills + 1):
                     await _kill_once(server, diary, chance, outcome)
+                    if number % KILLS_PER_CRASH == 0:
+                        await _crash_once(server, diary, chance, outcome)
                 await _finish(diary, tasks, outcome)
             outcome.wrong += await pools.complaints(db)
         await _compare(target, diary, outcome)
@@ -99,8 +106,8 @@ async def campaign(server: KillableServer, *, seed: int, kills: int) -> Outcome:
 def report(outcome: Outcome) -> list[str]:
     """What to print."""
     return [
-        f"server kills: {outcome.kills}, acknowledged: {outcome.acknowledged}, errors dealt "
-        f"with: {outcome.failures}",
+        f"server kills: {outcome.kills}, of one of its processes: {outcome.crashes}; acknowledged: "
+        f"{outcome.acknowledged}; errors dealt with: {outcome.failures}",
         f"from a kill until the server answers: {_spread(outcome.outages_s)}; from there until "
         f"each kind of work is acknowledged: {_spread(outcome.recoveries_s)}",
         f"the longest wait of one caller, outage included: {outcome.longest_s:.2f} s",
@@ -156,6 +163,15 @@ async def _kill_once(
     outcome.kills += 1
     outcome.outages_s.append(answers - begin)
     outcome.recoveries_s.append(time.perf_counter() - answers)
+
+
+async def _crash_once(
+    server: KillableServer, diary: Diary, chance: random.Random, outcome: Outcome
+) -> None:
+    await asyncio.sleep(chance.uniform(*AT_WORK_S))
+    await server.crash()
+    await _until_all_work(diary, outcome)
+    outcome.crashes += 1
 
 
 async def _until_all_work(diary: Diary, outcome: Outcome) -> None:
