@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from tests.databases import Databases
 from tests.engine.bulk_things import Thing, connected, locked, merge, stored, waiting
-from typedsql.bulk import MergeReport, chunks
+from typedsql.bulk import MergeReport, chunks, merging
 from typedsql.bulk.copying import guarded
+from typedsql.bulk.rows import describe
 from typedsql.database import Database
 from typedsql.errors import ConnectionLost, TransientError
 
@@ -126,6 +127,28 @@ async def test_its_chunk_is_merged_again_on_another_connection(db: Database) -> 
     assert report.inserted == PAUSING
     assert [each.given for each in reports] == [PAUSING // 2, PAUSING]
     assert len(await stored(db)) == PAUSING
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_connection_that_breaks_before_the_first_chunk(
+    db: Database, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    broken: list[int] = []
+
+    async def break_once(connection: Any, table: str, columns: Sequence[str]) -> Any:
+        if not broken:
+            broken.append(await connection.fetchval("SELECT pg_backend_pid()"))
+            await connection.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
+        return await describe(connection, table, columns)
+
+    monkeypatch.setattr(merging, "describe", break_once)
+    task = merge(db, things(10), attempts=attempts)
+    if attempts == 1:
+        with pytest.raises(ConnectionLost):
+            await task
+    else:
+        assert (await task).inserted == 10
+    assert broken
 
 
 @pytest.mark.parametrize("staged", [False, True])
