@@ -66,7 +66,7 @@ class Outcome:
     """Kills of one process of the server, beside those of the whole."""
     acknowledged: dict[str, int] = field(default_factory=dict[str, int])
     failures: dict[str, int] = field(default_factory=dict[str, int])
-    """Errors that callers had and dealt with, by their class."""
+    """Errors that callers had and dealt with, by class and kind of work."""
     outages_s: list[float] = field(default_factory=list[float])
     """From each kill until the server answered again."""
     recoveries_s: list[float] = field(default_factory=list[float])

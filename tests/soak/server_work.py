@@ -64,13 +64,13 @@ class Diary:
     def new_number(self) -> int:
         return next(self._numbers)
 
-    async def time(self, call: Coroutine[Any, Any, T]) -> T:
+    async def time(self, kind: str, call: Coroutine[Any, Any, T]) -> T:
         """What the call gives or raises; how long it took, and what it raised, are noted."""
         begin = time.perf_counter()
         try:
             return await call
         except Exception as failure:
-            self.failures[type(failure).__name__] += 1
+            self.failures[f"{type(failure).__name__} of {kind}"] += 1
             raise
         finally:
             self.longest_s = max(self.longest_s, time.perf_counter() - begin)
@@ -100,7 +100,9 @@ async def ingest(db: Database, diary: Diary) -> None:
             transfers = [
                 chain.transaction(f"{number}.{place}", ether=500) for place in range(BLOCK_ROWS)
             ]
-            committed = await diary.time(ingestor.put(json.dumps(chain.block(number, transfers))))
+            committed = await diary.time(
+                "blocks", ingestor.put(json.dumps(chain.block(number, transfers)))
+            )
             committed.add_done_callback(lambda told, number=number: note(number, told))
 
 
@@ -113,7 +115,7 @@ async def insert_rows(db: Database, diary: Diary) -> None:
         while True:
             try:
                 if not (unsure and await _is_stored(db, diary, row["hash"])):
-                    await diary.time(whale_transactions.insert(db, **row))
+                    await diary.time("inserts", whale_transactions.insert(db, **row))
             except PASSING as failure:
                 unsure = unsure or isinstance(failure, OutcomeUnknown)
                 await asyncio.sleep(AGAIN_PAUSE_S)
@@ -123,7 +125,9 @@ async def insert_rows(db: Database, diary: Diary) -> None:
 
 
 async def _is_stored(db: Database, diary: Diary, sought: str) -> bool:
-    found = await diary.time(whale_transactions.get_by_hash(db, chain_id=CHAIN, hash=sought))
+    found = await diary.time(
+        "reads", whale_transactions.get_by_hash(db, chain_id=CHAIN, hash=sought)
+    )
     return found is not None
 
 
@@ -137,7 +141,7 @@ async def merge_rows(db: Database, diary: Diary) -> None:
         while True:
             try:
                 told = await diary.time(
-                    whale_transactions.merge_rows(db, rows, chunk_rows=MERGE_CHUNK_ROWS)
+                    "merged", whale_transactions.merge_rows(db, rows, chunk_rows=MERGE_CHUNK_ROWS)
                 )
             except PASSING:
                 await asyncio.sleep(AGAIN_PAUSE_S)
@@ -167,8 +171,8 @@ async def run_transactions(db: Database, diary: Diary) -> None:
         unsure = False
         while True:
             try:
-                if not (unsure and await diary.time(ledger.count.run(db, number))):
-                    await diary.time(db.run_transaction(enter))
+                if not (unsure and await diary.time("reads", ledger.count.run(db, number))):
+                    await diary.time("entries", db.run_transaction(enter))
             except PASSING as failure:
                 unsure = unsure or isinstance(failure, OutcomeUnknown)
                 await asyncio.sleep(AGAIN_PAUSE_S)
