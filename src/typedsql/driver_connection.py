@@ -40,8 +40,9 @@ class Connection(Driver):
         self._poll: Callable[[int], list[tuple[int, int]]] | None = None
 
     def get_reset_query(self) -> str:
-        # RESET ALL, which the driver's query ends with, leaves the role as it was set.
-        return f"RESET SESSION AUTHORIZATION;\n{super().get_reset_query()}"
+        # RESET ALL, which the driver's query ends with, leaves the role as it was set, and
+        # nothing of it drops temporary tables: the next CREATE of the same name would fail.
+        return f"RESET SESSION AUTHORIZATION;\nDISCARD TEMP;\n{super().get_reset_query()}"
 
     async def clean(self, *, timeout_s: float) -> None:
         """Undo whatever its last user has left: a running statement, a transaction, settings.

@@ -172,5 +172,8 @@ async def guarded(connection: Any, work: Coroutine[Any, Any, Any], timeout_s: fl
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+        if not task.cancelled():
+            # Where nobody waits for it any more, the event loop would log it with the row's values.
+            task.exception()
         if not connection.is_closed():
             connection.remove_termination_listener(notice)

@@ -3,7 +3,15 @@
 import asyncio
 import inspect
 import random
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -27,6 +35,7 @@ from typedsql.sqlstate import translate
 from typedsql.statements import Statement
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 RETRY_DELAY_S: Final = 0.05
 """Before a chunk is tried again, times the number of the try and some chance."""
@@ -93,7 +102,7 @@ class _Merge:
         self.tally = Tally()
 
     async def run(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
-        described = await self._describe()
+        described = await self._patiently(self._describe)
         bound = self._bound
         # More would wait for a connection, and have chunks in memory meanwhile.
         count = min(self._limits.lanes, self._db.statistics().bulk.max_size)
@@ -164,23 +173,31 @@ class _Merge:
         if not sound.rows:
             await self._tell(Stored(inserted=0), refused)
             return Stored(inserted=0)
+
+        async def commit() -> tuple[Stored, Refusals]:
+            found: Refusals = []
+            async with self._db.bulk_transaction() as transaction:
+                stored = await target.store(transaction, sound, found, straight=straight)
+                if found and self._on_rejected is None:
+                    raise found[0][1]
+            return stored, found
+
+        stored, found = await self._patiently(commit)
+        await self._tell(stored, [*refused, *found])
+        return stored
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` returns, which is tried again where its connection broke or others won."""
         attempt = 1
         while True:
-            found: Refusals = []
             try:
-                async with self._db.bulk_transaction() as transaction:
-                    stored = await target.store(transaction, sound, found, straight=straight)
-                    if found and self._on_rejected is None:
-                        raise found[0][1]
-                break
+                return await work()
             except (TransientError, ConnectionLost):
                 if attempt >= self._limits.attempts:
                     raise
                 chance = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 await asyncio.sleep(RETRY_DELAY_S * attempt * chance)
                 attempt += 1
-        await self._tell(stored, [*refused, *found])
-        return stored
 
     async def _tell(self, stored: Stored, refused: Refusals) -> None:
         tally = self.tally
