@@ -121,8 +121,9 @@ class Database(Executor):
 
         Its numeric, json and jsonb codecs are those of `typedsql.codecs`. Whatever it
         sets for the session is undone when the block ends, and its use after that is an
-        error. A server that restarts or has no free slot is waited for as long as for a
-        connection of the pool, unless `wait_for_server` is False.
+        error; where it was given other codecs or a query logger, it is closed then. A server
+        that restarts or has no free slot is waited for as long as for a connection of the
+        pool, unless `wait_for_server` is False.
         """
         pool = self._pool
         pooled = pool.take() or await self._acquire(pool, wait_for_server=wait_for_server)
@@ -150,7 +151,8 @@ class Database(Executor):
                 raise connection_failed(failure, self.target) or failure from failure
             raise TimeoutExpired(
                 f"no connection came free within {limits.acquire_timeout_s:g} s: "
-                f"all {limits.max_size} are in use"
+                f"all {limits.max_size} are in use. Inside a transaction hand that to the "
+                "functions called there: the database would need another connection"
             ) from failure
         except Exception as failure:
             error = connection_failed(failure, self.target)

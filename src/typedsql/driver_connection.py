@@ -37,12 +37,30 @@ class Connection(Driver):
         super().__init__(*arguments, **options)
         self.pooled_with: Collection[Connection] = ()
         """All connections of the pool, this one among them."""
+        self.altered = False
+        """Whether a user has set what no reset of the session undoes: codecs, query loggers."""
         self._poll: Callable[[int], list[tuple[int, int]]] | None = None
 
     def get_reset_query(self) -> str:
         # RESET ALL, which the driver's query ends with, leaves the role as it was set, and
         # nothing of it drops temporary tables: the next CREATE of the same name would fail.
         return f"RESET SESSION AUTHORIZATION;\nDISCARD TEMP;\n{super().get_reset_query()}"
+
+    async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
+        self.altered = True
+        await super().set_type_codec(*arguments, **options)
+
+    async def reset_type_codec(self, *arguments: Any, **options: Any) -> None:
+        self.altered = True
+        await super().reset_type_codec(*arguments, **options)
+
+    async def set_builtin_type_codec(self, *arguments: Any, **options: Any) -> None:
+        self.altered = True
+        await super().set_builtin_type_codec(*arguments, **options)
+
+    def add_query_logger(self, callback: Any) -> None:
+        self.altered = True
+        super().add_query_logger(callback)
 
     async def clean(self, *, timeout_s: float) -> None:
         """Undo whatever its last user has left: a running statement, a transaction, settings.
@@ -135,6 +153,7 @@ async def open_connection(
         try:
             opened.watch_socket(keepalive_idle_s)
             await install(opened)
+            opened.altered = False
         except BaseException:
             opened.terminate()
             raise

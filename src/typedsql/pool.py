@@ -69,6 +69,7 @@ class Pool:
         self._idle: list[Pooled] = []  # the last one used is the next one used
         self._line: WaitingLine[Pooled] = WaitingLine()
         self._opening = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._expired_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Event | None = None
@@ -77,6 +78,7 @@ class Pool:
 
     async def open(self) -> None:
         """Open the connections that are kept open. Raises what the driver does."""
+        self._loop = asyncio.get_running_loop()
         if self.limits.min_size > 0:
             # One, to be told what is wrong; the others are opened beside what follows.
             started = time.monotonic()
@@ -84,7 +86,16 @@ class Pool:
         self._start(self._keep_house())
 
     def take(self) -> Pooled | None:
-        """An idle connection, at once; None where `acquire` has to be awaited."""
+        """An idle connection, at once; None where `acquire` has to be awaited.
+
+        Raises CodeError in another event loop than the one in which the pool was opened: the
+        driver would give its answer there, and what waits here would wait for ever.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            raise CodeError(
+                "the database was opened in another event loop: each thread, and each "
+                "asyncio.run, needs one of its own"
+            )
         now = time.monotonic()
         idle = self._idle
         while idle:
@@ -166,6 +177,8 @@ class Pool:
         hears more.
         """
         pooled.dirty = dirty
+        if pooled.connection.altered:
+            pooled.expires_at = 0.0
         # It would keep the frames of the failure, with what was in them, until the next one.
         pooled.session.failed = None
         cleaning = self.give_back(pooled)

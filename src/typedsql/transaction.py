@@ -192,8 +192,9 @@ class Session:
         `sent` is whether the server may have begun to run it.
         """
         if is_stale_plan(failure):
-            # The schema has changed, so what was found of this statement may not hold.
-            self._verified.pop(statement, None)
+            # The schema has changed, so what was found of any statement may not hold: the driver
+            # has prepared statements forgotten on all connections, and no other will tell of it.
+            self._verified.clear()
         if isinstance(failure, RecursionError):
             refuse_too_deep(arguments, statement.name, statement.parameters)
         error = translate(

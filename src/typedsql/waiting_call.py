@@ -2,13 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 from uuid import UUID
 
 _VALUE_BYTES: Final = 16
+_ALONE_BYTES: Final = 2**40
+"""What a list counts: more than any batch may have, so that its call goes by itself.
+
+In an array it would be a dimension, which the server flattens: the calls behind it would be
+given each other's values.
+"""
 # Never longer than that: most of what tables hold beside texts.
 _SHORT: Final = frozenset({type(None), bool, int, float, Decimal, datetime, date, UUID})
 
@@ -48,8 +54,17 @@ def size_of(arguments: Sequence[object]) -> int:
         if kind is str or kind is bytes:
             size_bytes += len(cast("str | bytes", value))
         elif kind not in _SHORT:
-            size_bytes += _size_of(value)
+            size_bytes += _ALONE_BYTES if _is_list(value) else _size_of(value)
     return size_bytes
+
+
+def _is_list(value: object) -> bool:
+    """Whether the driver takes it for a dimension of an array; a tuple is a composite to it."""
+    return (
+        isinstance(value, Iterable)
+        and isinstance(value, Sized)
+        and not isinstance(value, str | bytes | bytearray | memoryview | Mapping | tuple)
+    )
 
 
 def _size_of(value: object) -> int:

@@ -24,6 +24,7 @@ from typedsql.errors import (
     TransientError,
 )
 from typedsql.settings import ConnectionTarget
+from typedsql.sqlstate import ArgumentRefused
 from typedsql.statements import Statement
 from typedsql.transaction import Session
 from whaledb.queries import market_data, whale_transactions
@@ -146,6 +147,22 @@ async def test_a_bad_row_fails_alone(db: Database, sent: Sent, bad: dict[str, An
     assert all(isinstance(made[number], WhaleTransaction) for number in good)
     assert await counts(db) == {hash_of(number): 1 for number in good}
     assert any(size > 10 for _, size in sent)
+
+
+@pytest.mark.parametrize("kind", [list, frozenset])
+async def test_lists_in_place_of_values_are_refused_and_not_flattened(
+    db: Database, kind: Callable[[Sequence[str]], object]
+) -> None:
+    made = await inserted(db, *range(CALLERS), from_address=kind(["0x" + "01" * 20]))
+    assert {type(error) for error in made} == {ArgumentRefused}
+    assert await counts(db) == Counter()
+    hashes: Any = kind([hash_of(number) for number in range(2)])
+    read = (whale_transactions.get_by_hash(db, chain_id=CHAIN, hash=hashes) for _ in range(CALLERS))
+    assert {type(error) for error in await together(*read)} == {ArgumentRefused}
+    # The control: the server takes an array of such lists for one that is twice as long.
+    async with db.connection() as connection:
+        unnested = "SELECT count(*) FROM unnest($1::text[])"
+        assert await connection.fetchval(unnested, (hashes, hashes)) == 4
 
 
 async def test_a_batch_that_is_not_split_fails_everybody(db: Database) -> None:

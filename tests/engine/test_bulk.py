@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import closing
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from typedsql.database import Database
 from typedsql.errors import CodeError, DataError, TimeoutExpired, TransientError
 
 MANY: Final = 1_000
+DEADLINE_S: Final = 30
+"""Against hanging only."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -153,6 +156,46 @@ async def test_what_a_callback_raises_ends_it(db: Database) -> None:
     with pytest.raises(KeyError, match="enough"):
         await merge(db, things(100), on_progress=stop, chunk_rows=10)
     assert len(await stored(db)) in (10, 20)
+
+
+async def test_a_callback_that_is_cancelled_by_itself_ends_it(db: Database) -> None:
+    async def tell(_: MergeReport) -> None:
+        raise asyncio.CancelledError
+
+    # Two chunks, of which the second would be lost, and many, of which the third would wait.
+    for count in (20, 100):
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(CodeError, match="cancelled by what it awaited"):
+                await merge(db, things(count), on_progress=tell, chunk_rows=10)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_generator_of_rows_is_closed(db: Database, asynchronous: bool) -> None:
+    closed: list[str] = []
+
+    def plain(name: str) -> Generator[Thing, None, None]:
+        try:
+            yield from (Thing(id=number, word="bad") for number in range(100))
+        finally:
+            closed.append(name)
+
+    async def rows(name: str) -> AsyncGenerator[Thing, None]:
+        with closing(plain(name)) as inner:
+            for thing in inner:
+                yield thing
+
+    make = rows if asynchronous else plain
+    with pytest.raises(DataError):
+        await merge(db, make("merged"), chunk_rows=10)
+    # The control: a loop leaves it open, for as long as anything refers to it.
+    left: Any = make("looped")
+    if asynchronous:
+        async for _ in left:
+            break
+    else:
+        for _ in left:
+            break
+    assert closed == ["merged"]
 
 
 async def test_what_the_rows_raise_ends_it(db: Database) -> None:

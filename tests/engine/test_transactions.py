@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -152,6 +153,7 @@ async def test_a_schema_change_under_a_prepared_statement(
             return len(await liquidity_zones.list_by_symbol(tx, symbol="ETH-USD", max_rows=1))
 
     assert await levels() == 0
+    assert await liquidity_zones.get(db, id=UUID(int=1)) is None
     change = "ALTER TABLE public.liquidity_zones ALTER COLUMN exchange TYPE"
     await connection.execute(f"{change} VARCHAR(60)")
     with pytest.raises(TransientError, match="the schema changed meanwhile") as caught:
@@ -161,6 +163,9 @@ async def test_a_schema_change_under_a_prepared_statement(
         await levels()
     with pytest.raises(StatementDrift):
         await liquidity_zones.list_by_symbol(db, symbol="ETH-USD", max_rows=1)
+    # Of this one the driver has forgotten what it had prepared, and so the server tells nothing.
+    with pytest.raises(StatementDrift):
+        await liquidity_zones.get(db, id=UUID(int=1))
     # A connection that still waited inside the refused statement would lock the table.
     await connection.execute("SET lock_timeout = '5s'")
     await connection.execute(f"{change} TEXT")

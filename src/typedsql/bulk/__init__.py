@@ -20,6 +20,7 @@ What holds whatever happens:
 - A connection that breaks is noticed at once, in the middle of a COPY too, where the driver by
   itself would wait for ever. Its chunk is merged again on another connection, within `attempts`;
   where its COMMIT was under way and had succeeded, its rows count as unchanged then.
+- A generator or a stream of rows is closed when the merge ends, however it does.
 
 Raises DataError for a refused row without `on_rejected`, or for one that is refused when its
 chunk commits; ConnectionLost, TransientError and TimeoutExpired where the attempts are used up;

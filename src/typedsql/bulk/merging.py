@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
     Mapping,
     Sequence,
@@ -73,7 +74,10 @@ class BulkMerge(Generic[R]):
             )
         merge = _Merge(self, db, found, on_progress, on_rejected)
         try:
-            await merge.run(rows)
+            try:
+                await merge.run(rows)
+            finally:
+                await _close(rows)
         except Error as failure:
             stored = merge.tally.report()
             failure.add_note(
@@ -255,10 +259,28 @@ class _Lane:
 
 
 async def _called(callback: Callable[..., Any] | None, *arguments: object) -> None:
-    if callback is not None:
+    if callback is None:
+        return
+    try:
         result = callback(*arguments)
         if inspect.isawaitable(result):
             await result
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # A task group would take it for the end of this task alone, and the merge would go on
+        # without the chunks behind it.
+        raise CodeError("a callback of a merge was cancelled by what it awaited") from cancelled
+
+
+async def _close(rows: object) -> None:
+    """End a generator or a stream of rows, which may hold a connection, and be nobody else's."""
+    opened: Any = rows
+    if isinstance(rows, Generator):
+        opened.close()
+    elif hasattr(rows, "aclose"):
+        await opened.aclose()
 
 
 async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
