@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, Unpack
@@ -372,9 +372,7 @@ class Database(Executor):
                 pool.give_back(pooled)
                 return result
 
-    def run_batched(
-        self, batched: Batched[R], arguments: tuple[object, ...]
-    ) -> Coroutine[Any, Any, R]:
+    def run_batched(self, batched: Batched[R], arguments: tuple[object, ...]) -> Awaitable[R]:
         return self._batching.run(batched, arguments)
 
     async def drain(self) -> None:
