@@ -18,8 +18,8 @@ from typedsql.database import Database
 from typedsql.errors import ConnectionLost, TransientError
 
 # More than the buffers of a socket and of the driver hold, so that its writer is paused.
-PAUSING: Final = 4_000
-LONG: Final = "x" * 1_000
+PAUSING: Final = 1_000
+LONG: Final = "x" * 4_000
 HANGS_AFTER_S: Final = 0.7
 DEADLINE_S: Final = 20.0
 
