@@ -78,7 +78,7 @@ def throwaway_server(
     account.give(base)
     password = secrets.token_urlsafe(24)
     try:
-        _initdb(programs, base, account, password, major)
+        make_cluster(programs, base, account, password, major)
         for name, origin in (files or {}).items():
             copy = base / "data" / name
             copy.touch(mode=0o600)
@@ -90,7 +90,7 @@ def throwaway_server(
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _initdb(programs: Path, base: Path, account: Account, password: str, major: int) -> None:
+def make_cluster(programs: Path, base: Path, account: Account, password: str, major: int) -> None:
     password_file = base / "password"
     password_file.touch(mode=0o600)
     account.give(password_file)

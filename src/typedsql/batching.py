@@ -8,10 +8,9 @@ refused it stands alone.
 
 import asyncio
 import copy
-import itertools
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -59,8 +58,8 @@ class Batching:
         self._alone_at_once = max(1, min(ALONE_AT_ONCE, connections))
         self._coalescers: dict[Batched[Any], Coalescer[Any]] = {}
 
-    def run(self, batched: Batched[R], arguments: tuple[object, ...]) -> Coroutine[Any, Any, R]:
-        """One call: by itself, or with the others that are made meanwhile."""
+    def run(self, batched: Batched[R], arguments: tuple[object, ...]) -> Awaitable[R]:
+        """One call: by itself, or with the others that are made meanwhile. Await it at once."""
         coalescer = self._coalescers.get(batched)
         if coalescer is None:
             coalescer = self._coalescers[batched] = Coalescer(
@@ -101,11 +100,13 @@ class Coalescer(Generic[R]):
         self._verified = verified
         self._batched = batched
         self._alone_at_once = alone_at_once
+        self._loop = asyncio.get_running_loop()
+        self._crowded = False
         self._lanes = 0
         self._sent = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        # In the order of arrival. A dict, since a caller that is cancelled leaves from anywhere.
-        self._waiting: dict[WaitingCall, None] = {}
+        # In the order of arrival. Who is cancelled stays until the next batch is cut.
+        self._waiting: deque[WaitingCall] = deque()
         self._waiting_bytes = 0
         self._line: deque[WaitingCall] = deque()
         self._sent_keys: set[object] = set()
@@ -117,18 +118,22 @@ class Coalescer(Generic[R]):
         """Whether nothing is under way or waits."""
         return not (self._sent or self._lanes or self._waiting or self._line)
 
-    async def call(self, arguments: tuple[object, ...]) -> R:
+    # Every call passes here, so what can be spared is: a caller that waits for company awaits
+    # the future itself, and one that has none a single coroutine.
+
+    def call(self, arguments: tuple[object, ...]) -> Awaitable[R]:
         """The result of one call, as if it had been the only one."""
         key = None if self._batched.key is None else self._key_of(arguments)
-        if self._waiting or self._sent >= self._alone_at_once or key in self._sent_keys:
-            waiting = self._enqueue(arguments, key)
-            try:
-                result: R = await waiting.future
-            except asyncio.CancelledError:
-                self._forget(waiting)
-                raise
-            return result
-        # Each caller passes here that has no company, so what can be spared is.
+        if (
+            self._crowded
+            or self._waiting
+            or self._sent >= self._alone_at_once
+            or key in self._sent_keys
+        ):
+            return self._enqueue(arguments, key)
+        return self._alone(arguments, key)
+
+    async def _alone(self, arguments: tuple[object, ...], key: object) -> R:
         self._sent += 1
         if key is not None:
             self._sent_keys.add(key)
@@ -141,26 +146,27 @@ class Coalescer(Generic[R]):
             if self._waiting or self._drainers:
                 self._go_on()
 
-    def _enqueue(self, arguments: tuple[object, ...], key: object) -> WaitingCall:
+    def _enqueue(self, arguments: tuple[object, ...], key: object) -> "asyncio.Future[R]":
         single = self._batched.single
         # None would be an element like any other; what else is refused here need not be split.
         fit_arguments(self._verified.get(single, ()), arguments, single)
-        loop = asyncio.get_running_loop()
-        call = WaitingCall(arguments, key, loop.create_future())
+        future: asyncio.Future[R] = self._loop.create_future()
+        call = WaitingCall(arguments, key, future)
         if self._line or self._is_full():
             self._line.append(call)
         else:
             self._wait(call)
+        self._crowded = True
         if self._lanes < LANES:
             self._start()
         if self._timer is None:
-            self._timer = loop.call_later(QUEUE_MAX_AGE_S, self._expire)
-        return call
+            self._timer = self._loop.call_later(QUEUE_MAX_AGE_S, self._expire)
+        return future
 
     async def drained(self) -> None:
         """Return once nothing is under way."""
         while not self.is_idle:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiter: asyncio.Future[None] = self._loop.create_future()
             self._drainers.append(waiter)
             await waiter
 
@@ -189,19 +195,14 @@ class Coalescer(Generic[R]):
         return len(self._waiting) >= QUEUE_MAX_ROWS or self._waiting_bytes >= QUEUE_MAX_BYTES
 
     def _wait(self, call: WaitingCall) -> None:
-        self._waiting[call] = None
+        self._waiting.append(call)
         self._waiting_bytes += call.size_bytes
-
-    def _forget(self, call: WaitingCall) -> None:
-        if call in self._waiting:
-            del self._waiting[call]
-            self._waiting_bytes -= call.size_bytes
 
     def _start(self) -> None:
         # By a task of its own: it takes what comes until the loop turns to it, and nobody's
         # cancellation reaches what others wait for.
         self._lanes += 1
-        task = asyncio.get_running_loop().create_task(self._lane())
+        task = self._loop.create_task(self._lane())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -238,29 +239,31 @@ class Coalescer(Generic[R]):
         their rows are read, and then the callers for the server.
         """
         taken: list[WaitingCall] = []
-        passed: list[WaitingCall] = []
+        kept: list[WaitingCall] = []
         size_bytes = 0
         waiting, sent_keys = self._waiting, self._sent_keys
-        share = min(BATCH_MAX_ROWS, -(-(len(waiting) + self._sent) // LANES))
-        for call in waiting:
-            key = call.key
+        at_once = len(waiting) + self._sent
+        self._crowded = at_once > self._alone_at_once
+        share = min(BATCH_MAX_ROWS, -(-at_once // LANES))
+        while waiting and len(taken) < share:
+            call = waiting.popleft()
             if call.future.done():
-                passed.append(call)
+                self._waiting_bytes -= call.size_bytes
                 continue
-            if key is not None:
-                if key in sent_keys:
-                    continue
-                sent_keys.add(key)
+            key = call.key
+            if key is not None and key in sent_keys:
+                kept.append(call)
+                continue
+            if taken and size_bytes + call.size_bytes > BATCH_MAX_BYTES:
+                kept.append(call)
+                break
             size_bytes += call.size_bytes
-            if taken and size_bytes > BATCH_MAX_BYTES:
-                sent_keys.discard(key)
-                break
+            if key is not None:
+                sent_keys.add(key)
             taken.append(call)
-            if len(taken) >= share:
-                break
+        waiting.extendleft(reversed(kept))
+        self._waiting_bytes -= size_bytes
         self._sent += len(taken)
-        for call in itertools.chain(taken, passed):
-            self._forget(call)
         while self._line and not self._is_full():
             following = self._line.popleft()
             if not following.future.done():
@@ -331,16 +334,17 @@ class Coalescer(Generic[R]):
         """Refuse the calls that have waited too long, and look again when the next one has."""
         self._timer = None
         now_s = time.monotonic()
-        for call in [*self._waiting, *self._line]:
-            if call.future.done():
-                continue
-            left_s = call.since_s + QUEUE_MAX_AGE_S - now_s
-            if left_s > 0:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(left_s, self._expire)
-                return
-            call.refuse(self._expired(f"not sent within {QUEUE_MAX_AGE_S:g} s"))
-            self._forget(call)
+        for queue in (self._waiting, self._line):
+            while queue:
+                call = queue[0]
+                left_s = call.since_s + QUEUE_MAX_AGE_S - now_s
+                if left_s > 0 and not call.future.done():
+                    self._timer = self._loop.call_later(left_s, self._expire)
+                    return
+                call.refuse(self._expired(f"not sent within {QUEUE_MAX_AGE_S:g} s"))
+                queue.popleft()
+                if queue is self._waiting:
+                    self._waiting_bytes -= call.size_bytes
 
     def _expired(self, told: str) -> TimeoutExpired:
         name = self._batched.single.name

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, Unpack
@@ -201,9 +201,7 @@ class Database(PooledStatements):
         ):
             yield transaction
 
-    def run_batched(
-        self, batched: Batched[R], arguments: tuple[object, ...]
-    ) -> Coroutine[Any, Any, R]:
+    def run_batched(self, batched: Batched[R], arguments: tuple[object, ...]) -> Awaitable[R]:
         return self._batching.run(batched, arguments)
 
     async def drain(self) -> None:

@@ -42,8 +42,9 @@ class Connection(Driver):
         self._poll: Callable[[int], list[tuple[int, int]]] | None = None
 
     def get_reset_query(self) -> str:
-        # RESET ALL, which the driver's query ends with, leaves the role as it was set.
-        return f"RESET SESSION AUTHORIZATION;\n{super().get_reset_query()}"
+        # RESET ALL, which the driver's query ends with, leaves the role as it was set, and
+        # nothing of it drops temporary tables: the next CREATE of the same name would fail.
+        return f"RESET SESSION AUTHORIZATION;\nDISCARD TEMP;\n{super().get_reset_query()}"
 
     async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
         self.altered = True

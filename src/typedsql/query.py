@@ -4,7 +4,7 @@ A generated module binds each statement of its .sql file to one of these; which 
 from the statement's suffix and directives.
 """
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -54,9 +54,7 @@ class Executor(Protocol):
         """The rows of a stream, so many at a time; closing it releases what it holds."""
         ...
 
-    def run_batched(
-        self, batched: "Batched[R]", arguments: tuple[object, ...]
-    ) -> Coroutine[Any, Any, R]:
+    def run_batched(self, batched: "Batched[R]", arguments: tuple[object, ...]) -> Awaitable[R]:
         """By itself, unless the executor runs concurrent calls together."""
         return batched.runner.run(self, *arguments)
 
@@ -236,7 +234,7 @@ class Batched(Generic[R]):
         )
         self._order = [positions[name] for name in statement.parameters]
 
-    def run(self, db: Executor, *arguments: object) -> Coroutine[Any, Any, R]:
+    def run(self, db: Executor, *arguments: object) -> Awaitable[R]:
         return db.run_batched(self, arguments)
 
     def arrays(self, calls: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:

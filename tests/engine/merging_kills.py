@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.databases import Databases
 from tests.engine.bulk_things import Thing, connected, merge, stored
+from tests.soak import pools
 from typedsql.bulk import MergeReport
 from typedsql.database import Database
 from typedsql.errors import ConnectionLost
@@ -46,6 +47,7 @@ async def campaign(databases: Databases, *, seed: int, kills: int) -> Outcome:
     async with connected(databases) as db:
         while len(outcome.waits_s) < kills:
             await _one(db, chance, outcome)
+        outcome.wrong += await pools.complaints(db)
     return outcome
 
 

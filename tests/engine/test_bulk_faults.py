@@ -1,7 +1,8 @@
 """Merging many rows while connections break, callers are cancelled and others merge too."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import gc
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -10,13 +11,15 @@ import pytest_asyncio
 
 from tests.databases import Databases
 from tests.engine.bulk_things import Thing, connected, locked, merge, stored, waiting
-from typedsql.bulk import MergeReport, chunks
+from typedsql.bulk import MergeReport, chunks, merging
+from typedsql.bulk.copying import guarded
+from typedsql.bulk.rows import describe
 from typedsql.database import Database
 from typedsql.errors import ConnectionLost, TransientError
 
 # More than the buffers of a socket and of the driver hold, so that its writer is paused.
-PAUSING: Final = 4_000
-LONG: Final = "x" * 1_000
+PAUSING: Final = 1_000
+LONG: Final = "x" * 4_000
 HANGS_AFTER_S: Final = 0.7
 DEADLINE_S: Final = 20.0
 
@@ -32,6 +35,42 @@ async def db(database: Database) -> Database:
     async with database.connection() as connection:
         await connection.execute("TRUNCATE public.things")
     return database
+
+
+async def cancelled_after(turns: int, work: Coroutine[Any, Any, Any]) -> None:
+    """Cancels it after so many turns of the event loop, and takes whatever it raised."""
+    task = asyncio.ensure_future(work)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_failure_that_nobody_waits_for_is_not_logged(db: Database) -> None:
+    """The event loop would tell of it with the row's values."""
+
+    async def fail() -> None:
+        raise asyncpg.UniqueViolationError("(hash)=(secret)")
+
+    async def unguarded() -> None:
+        await asyncio.wait({asyncio.ensure_future(fail())})
+
+    async def noise_of(waiting_for: Callable[[], Coroutine[Any, Any, Any]]) -> int:
+        loop, noise = asyncio.get_running_loop(), list[Any]()
+        loop.set_exception_handler(lambda _, told: noise.append(told))
+        try:
+            for turns in range(1, 6):
+                await cancelled_after(turns, waiting_for())
+            gc.collect()
+        finally:
+            loop.set_exception_handler(None)
+        return len(noise)
+
+    async with db.bulk_transaction() as tx:
+        connection = tx.driver_connection
+        assert await noise_of(lambda: guarded(connection, fail(), DEADLINE_S)) == 0
+    # The control.
+    assert await noise_of(unguarded) > 0
 
 
 def things(count: int, *, start: int = 0, word: str = LONG) -> list[Thing]:
@@ -88,6 +127,28 @@ async def test_its_chunk_is_merged_again_on_another_connection(db: Database) -> 
     assert report.inserted == PAUSING
     assert [each.given for each in reports] == [PAUSING // 2, PAUSING]
     assert len(await stored(db)) == PAUSING
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_connection_that_breaks_before_the_first_chunk(
+    db: Database, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    broken: list[int] = []
+
+    async def break_once(connection: Any, table: str, columns: Sequence[str]) -> Any:
+        if not broken:
+            broken.append(await connection.fetchval("SELECT pg_backend_pid()"))
+            await connection.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
+        return await describe(connection, table, columns)
+
+    monkeypatch.setattr(merging, "describe", break_once)
+    task = merge(db, things(10), attempts=attempts)
+    if attempts == 1:
+        with pytest.raises(ConnectionLost):
+            await task
+    else:
+        assert (await task).inserted == 10
+    assert broken
 
 
 @pytest.mark.parametrize("staged", [False, True])

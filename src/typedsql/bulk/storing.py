@@ -1,12 +1,13 @@
 """One chunk in one transaction: straight into the table, or by way of the staging table."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from typedsql.bulk.copying import Collision, Copy
-from typedsql.bulk.rows import Refusals, Sound, quoted, split_table
+from typedsql.bulk.rows import Refusals, RowReader, quoted, split_table
 from typedsql.errors import DataError, Error
 from typedsql.sqlstate import translate
 from typedsql.statements import STAGING_SUFFIX, Statement
@@ -30,13 +31,18 @@ class Target:
     """The table that a statement merges into."""
 
     def __init__(
-        self, statement: Statement, table: str, columns: tuple[str, ...], timeout_s: float
+        self,
+        statement: Statement,
+        table: str,
+        columns: tuple[str, ...],
+        reader: RowReader,
+        timeout_s: float,
     ) -> None:
         self._statement = statement
         schema, name = split_table(table)
         staging = f"{statement.staging}{STAGING_SUFFIX}"
-        self._straight = Copy(statement.name, schema, name, columns, timeout_s)
-        self._into_staging = Copy(statement.name, "pg_temp", staging, columns, timeout_s)
+        self._straight = Copy(statement.name, schema, name, columns, reader, timeout_s)
+        self._into_staging = Copy(statement.name, "pg_temp", staging, columns, reader, timeout_s)
         self._create = {
             checked: (
                 f"CREATE TEMPORARY TABLE {quoted(staging)} (LIKE {quoted(schema)}.{quoted(name)} "
@@ -50,7 +56,7 @@ class Target:
         """False once the server has refused a straight COPY as such."""
 
     async def store(
-        self, transaction: Transaction, rows: Sound, refused: Refusals, *, straight: bool
+        self, transaction: Transaction, rows: Sequence[Any], refused: Refusals, *, straight: bool
     ) -> Stored:
         """Store the rows; those that the table refuses go to `refused`.
 
@@ -70,18 +76,23 @@ class Target:
                 self.may_copy = False
             else:
                 refused.extend(found)
-                return Stored(inserted=len(rows.rows) - len(found))
+                return Stored(inserted=len(rows) - len(found))
         return await self._merge(transaction, rows, refused)
 
     async def _merge(
-        self, transaction: Transaction, rows: Sound, refused: Refusals, *, checked: bool = False
+        self,
+        transaction: Transaction,
+        rows: Sequence[Any],
+        refused: Refusals,
+        *,
+        checked: bool = False,
     ) -> Stored:
         """By way of the staging table.
 
         `checked`: with the table's CHECKs on it too, so that COPY tells which row is refused.
         They can take more time than everything else, so that comes second.
         """
-        count = len(rows.rows)
+        count = len(rows)
         if not count:
             return Stored(inserted=0)
         found: Refusals = []
@@ -99,12 +110,12 @@ class Target:
             if count == 1:
                 if not isinstance(failure, DataError):
                     raise
-                refused.append((rows.rows[0], failure))
+                refused.append((rows[0], failure))
                 return Stored(inserted=0)
             # Nobody says which row it was, as with a foreign key.
             middle = count // 2
-            first = await self._merge(transaction, rows.part(0, middle), refused, checked=True)
-            second = await self._merge(transaction, rows.part(middle, count), refused, checked=True)
+            first = await self._merge(transaction, rows[:middle], refused, checked=True)
+            second = await self._merge(transaction, rows[middle:], refused, checked=True)
             return Stored(
                 inserted=first.inserted + second.inserted,
                 updated=first.updated + second.updated,

@@ -1,28 +1,16 @@
-"""Campaigns that take too long for the suite.
+"""Processes that write, killed with SIGKILL at random moments and started again.
 
-    python -m tests.soak [--seed N] [--kills N] [--queries N] [--cancellations N]
-        [--merge-kills N]
-
-Ingestion is killed with SIGKILL at random moments and started again until its input is
-stored; then the content has to be that of a run nobody disturbed, all columns but ids and
-clock times. The control runs the same without transactions and has to leave torn blocks.
-A follower is killed as often while it follows a recorded chain with a reorganisation.
-Random statements are proved and run, as tests.proof.campaign says. Callers of the pool are
-cancelled at random moments: no connection, lock or setting may be left of them, and some have
-to be in the control, where nothing is reset. Backends are killed in the middle of the COPY of
-a bulk merge: it has to end at once, what it acknowledged to be there, and merging again to
-complete it; that the driver by itself would hang is tested in tests/engine/test_bulk_faults.py.
-Zero of a kind leaves that part out.
-Prints seed, counts and spread; exits with 1 if anything is wrong, or the control is right.
+Ingestion goes on until its input is stored; then the content has to be that of a run nobody
+disturbed, all columns but ids and clock times. The control runs the same without transactions
+and has to leave torn blocks. A follower is killed as often while it follows a recorded chain
+with a reorganisation.
 """
 
-import argparse
 import asyncio
 import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -30,14 +18,10 @@ from typing import Any
 import asyncpg
 
 from tests.databases import ROOT, Databases, open_databases
-from tests.engine import cancelling, merging_kills
 from tests.following import kills as kills_of_a_follower
 from tests.following.tape import Tape, playing
 from tests.ingest import killed_run
 from tests.ingest.chain import block, lines, transaction
-from tests.proof import campaign as proof
-from tests.proof.report import Report
-from tests.servers import chosen_server
 from typedsql.settings import ConnectionTarget
 
 POLYGON = 137
@@ -163,7 +147,7 @@ async def read(target: ConnectionTarget) -> list[list[str]]:
         await connection.close()
 
 
-async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> bool:
+async def kill_ingestion(server: ConnectionTarget, path: Path, seed: int, kills: int) -> bool:
     rng = random.Random(seed)
     chain = [
         block(n, [transaction(f"{n}.{i}", ether=100 + i) for i in range(TRANSFERS_PER_BLOCK)])
@@ -183,7 +167,7 @@ async def soak(server: ConnectionTarget, path: Path, seed: int, kills: int) -> b
     return sound and control["runs_leaving_torn_blocks"] > 0
 
 
-async def soak_following(server: ConnectionTarget, seed: int, kills: int) -> bool:
+async def kill_follower(server: ConnectionTarget, seed: int, kills: int) -> bool:
     """Kill a follower of the recorded session that often, in one database."""
     if not TAPE.is_file():
         print(f"following: {TAPE} is absent, not tried")
@@ -208,79 +192,3 @@ async def soak_following(server: ConnectionTarget, seed: int, kills: int) -> boo
     }
     print("following:", told)
     return differing == 0
-
-
-def tell(report: Report) -> None:
-    print(
-        f"{report.queries} statements, {report.claimed} of {report.columns} columns claimed, "
-        f"{len(report.unsound)} unsound",
-        flush=True,
-    )
-
-
-async def prove(server: ConnectionTarget, seed: int, queries: int) -> bool:
-    """Ask that many random statements whether the claims about their columns hold."""
-    async with (
-        open_databases(server) as databases,
-        databases.fresh() as target,
-        proof.opened(target) as campaign,
-    ):
-        report = await campaign.run(seed, queries, progress=tell)
-    print("\n".join([*report.lines(), *report.complaints]))
-    return not report.complaints
-
-
-async def cancel(server: ConnectionTarget, seed: int, count: int) -> bool:
-    async with open_databases(server) as databases:
-        template = await databases.template()
-        async with databases.fresh(template) as target:
-            ours = await cancelling.through_ours(target, count=count, seed=seed)
-        async with databases.fresh(template) as target:
-            control = await cancelling.through_a_careless_pool(target, count=count, seed=seed)
-    print(f"cancellations: {count}, left by ours: {ours}")
-    print(f"left by a pool without a reset: {control}")
-    return ours.is_clean and not control.is_clean
-
-
-async def interrupt_merges(server: ConnectionTarget, seed: int, kills: int) -> bool:
-    async with open_databases(server) as databases:
-        outcome = await merging_kills.campaign(databases, seed=seed, kills=kills)
-    longest_ms = max(outcome.waits_s) * 1000
-    median_ms = statistics.median(outcome.waits_s) * 1000
-    print(
-        f"backends killed in a merge: {kills}, merges that raised: {outcome.lost}; until it ended "
-        f"{median_ms:.0f} ms in the middle, {longest_ms:.0f} ms at most"
-    )
-    print("\n".join(outcome.wrong) or "nothing was lost, nothing is there twice")
-    return not outcome.wrong and outcome.lost > 0
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--queries", type=int, default=50_000)
-    parser.add_argument("--cancellations", type=int, default=10_000)
-    parser.add_argument("--merge-kills", type=int, default=50)
-    options = parser.parse_args()
-    with chosen_server() as server, tempfile.TemporaryDirectory() as folder:
-        print(server.describe())
-        path = Path(folder) / "blocks.ndjson"
-        sound = True
-        if options.kills:
-            sound = asyncio.run(soak(server.target, path, options.seed, options.kills))
-            followed = soak_following(server.target, options.seed, options.kills)
-            sound = asyncio.run(followed) and sound
-        if options.queries:
-            sound = asyncio.run(prove(server.target, options.seed, options.queries)) and sound
-        if options.cancellations:
-            left = cancel(server.target, options.seed, options.cancellations)
-            sound = asyncio.run(left) and sound
-        if options.merge_kills:
-            merged = interrupt_merges(server.target, options.seed, options.merge_kills)
-            sound = asyncio.run(merged) and sound
-    sys.exit(0 if sound else 1)
-
-
-if __name__ == "__main__":
-    main()
