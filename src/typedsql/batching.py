@@ -56,6 +56,8 @@ class Batching:
         self._db = db
         self._verified = verified
         self._alone_at_once = max(1, min(ALONE_AT_ONCE, connections))
+        # Of the database, and not of who calls first: a call from another is refused.
+        self._loop = asyncio.get_running_loop()
         self._coalescers: dict[Batched[Any], Coalescer[Any]] = {}
 
     def run(self, batched: Batched[R], arguments: tuple[object, ...]) -> Awaitable[R]:
@@ -63,7 +65,7 @@ class Batching:
         coalescer = self._coalescers.get(batched)
         if coalescer is None:
             coalescer = self._coalescers[batched] = Coalescer(
-                self._db, self._verified, batched, self._alone_at_once
+                self._db, self._verified, batched, self._alone_at_once, self._loop
             )
         return coalescer.call(arguments)
 
@@ -95,12 +97,13 @@ class Coalescer(Generic[R]):
         verified: Mapping[Statement, Guards],
         batched: Batched[R],
         alone_at_once: int,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._db = db
         self._verified = verified
         self._batched = batched
         self._alone_at_once = alone_at_once
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._crowded = False
         self._lanes = 0
         self._sent = 0

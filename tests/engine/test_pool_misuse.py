@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -9,8 +10,10 @@ import whaledb
 from typedsql.database import Database
 from typedsql.errors import CodeError
 from typedsql.settings import ConnectionTarget
-from whaledb.queries import liquidity_zones
+from whaledb.queries import liquidity_zones, whale_transactions
 
+DEADLINE_S = 20
+"""Against hanging only."""
 MARKET = {"exchange": "kraken", "symbol": "ETH-USD"}
 
 
@@ -48,3 +51,9 @@ async def test_another_event_loop_is_told_so(target: ConnectionTarget) -> None:
         with pytest.raises(CodeError, match="opened in another event loop"):
             await other
         assert await count(db) == 0
+        # The first call of a statement with @batch is not whose loop its later calls wait in.
+        read = partial(whale_transactions.get_by_hash, db, chain_id=1, hash="0x" + "00" * 32)
+        with pytest.raises(CodeError, match="opened in another event loop"):
+            await asyncio.to_thread(asyncio.run, read())
+        async with asyncio.timeout(DEADLINE_S):
+            assert set(await asyncio.gather(*(read() for _ in range(50)))) == {None}
