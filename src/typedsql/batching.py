@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 
 from typedsql.arguments import Guards, fit_arguments
-from typedsql.errors import DataError, Error, TimeoutExpired
+from typedsql.errors import CodeError, DataError, Error, TimeoutExpired
 from typedsql.query import Batched, Executor, as_fetched
 from typedsql.statements import Statement
 from typedsql.waiting_call import WaitingCall
@@ -303,10 +303,16 @@ class Coalescer(Generic[R]):
         await self._settle(calls[middle:])
 
     def _answer(self, calls: Sequence[WaitingCall], records: Sequence[asyncpg.Record]) -> None:
-        read = self._batched.read
+        read, count = self._batched.read, len(calls)
         for record in records:
             # The position is the statement's own, and counts from 1.
             position: int = record[0]
+            if not 0 < position <= count:
+                name = self._batched.statement.name
+                raise CodeError(
+                    f"{name}: returned ordinal {position} of {count}: it counts the given from 1",
+                    query=name,
+                )
             future = calls[position - 1].future
             if not future.done():
                 try:

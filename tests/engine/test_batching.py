@@ -17,6 +17,7 @@ from tests.queries.transfers import CHAIN, hash_of, key, stored, transfer
 from typedsql import batching
 from typedsql.database import Database
 from typedsql.errors import (
+    CodeError,
     ConnectionLost,
     DataError,
     Error,
@@ -356,6 +357,21 @@ async def test_a_batch_that_was_rolled_back_is_sent_again(
     refused = [row for row in made if isinstance(row, TransientError)]
     assert len(refused) == 20 - batching.ALONE_AT_ONCE
     assert len({id(error) for error in refused}) == len(refused)
+
+
+async def test_positions_that_do_not_count_from_one_give_nobody_anothers_row(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_all = Session.fetch_all
+
+    async def shifted(self: Session, *arguments: Any) -> Any:
+        return [(record[0] - 1, *record[1:]) for record in await fetch_all(self, *arguments)]
+
+    monkeypatch.setattr(Session, "fetch_all", shifted)
+    made = await inserted(db, *range(CALLERS))
+    others = [row for row in made[batching.ALONE_AT_ONCE :] if isinstance(row, CodeError)]
+    assert len(others) == CALLERS - batching.ALONE_AT_ONCE
+    assert "returned ordinal 0 of" in str(others[0])
 
 
 async def test_a_read_whose_connection_was_lost_is_asked_again(
