@@ -111,3 +111,13 @@ def test_an_unknown_case_is_told_with_those_that_there_are(
     assert command.main(["--only", "no such case"]) == 2
     told = capsys.readouterr().out.splitlines()
     assert {case.name for case in CASES} <= set(told)
+
+
+@pytest.mark.parametrize("option", ["--out", "--data"])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    folder = tmp_path / "file" / "folder"
+    assert command.main(["--quick", option, str(folder)]) == 2
+    assert capsys.readouterr().out.startswith(f"{folder} cannot be made: ")

@@ -1,7 +1,7 @@
 """A transaction function, run again where that is safe and can do better."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
@@ -56,6 +56,13 @@ class TransactionRun:
 
     async def run(self, function: Callable[[Transaction], Awaitable[T]]) -> T:
         """What `function` returned in the attempt that was committed."""
+        if not callable(function):
+            if isinstance(function, Coroutine):
+                function.close()
+            raise CodeError(
+                "run_transaction takes the function itself, which it calls with a transaction, "
+                f"not what a call of it gave: got {type(function).__name__}"
+            )
         backoff = Backoff()
         expired = False
         with _alone(self._database):

@@ -14,7 +14,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tests.benchmarks import memory
 from tests.benchmarks.cases.coalesced import PLAIN
@@ -131,14 +131,16 @@ def _lines(panel: Any, group: Group, outcomes: Mapping[str, Outcome]) -> None:
             for number, spread in each:
                 _say(panel, places[number], spread.median)
     panel.axhline(1.0, color=CONTROL_COLOUR, linewidth=0.8, zorder=1)
+    highest = panel.get_ylim()[1]
+    # Room for the figure above the highest point, which would stand in the title else.
     if group.logarithmic:
         panel.set_yscale("log", base=2)
+        panel.set_ylim(top=highest * 1.3)
     else:
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, highest * 1.1)
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     panel.set_xticks(range(len(numbers)), [f"{number:,}" for number in numbers])
     panel.set_xlim(-0.4, len(numbers) - 0.6)
-    panel.margins(y=0.15)
     panel.set_xlabel(group.number)
     _plain(panel)
 
@@ -183,8 +185,8 @@ def _bars(panel: Any, outcome: Outcome | None) -> None:
         loc="left",
     )
     panel.set_xlabel("rows in a second")
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    panel.tick_params(axis="x", labelsize=8)
     _plain(panel)
 
 

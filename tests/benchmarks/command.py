@@ -39,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no case is called {' or '.join(options.only)}; there are:")
         print("\n".join([*(case.name for case in CASES), MEMORY, GROWTH]))
         return 2
+    try:
+        # Told before an hour of measuring, not after it.
+        for folder in (options.out, options.data):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        print(f"{failure.filename} cannot be made: {failure.strerror}")
+        return 2
     with (
         measured_server(options.data) as place,
         testing.Databases(place.target, PROJECT) as databases,
@@ -66,7 +74,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, default=DEFAULT_SEED)
     made.add_argument("--scale", type=float, default=1.0, help="part of the usual work")
-    made.add_argument("--data", type=Path, metavar="DIR", help="for the server's data")
+    made.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="for the server's data; by default the temporary folder",
+    )
     return made
 
 

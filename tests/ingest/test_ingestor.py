@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -424,8 +424,14 @@ async def test_two_ingestors_of_one_process_share_a_chain(db: Database) -> None:
     "options",
     [
         {"stream": ""},
+        {"stream": b"my-node"},
         {"chain_id": 0},
+        {"chain_id": "1"},
         {"min_value_eth": Decimal("NaN")},
+        {"min_value_eth": 100},
+        {"limits": {"max_flush_rows": 1}},
+        {"limits": IngestorLimits(max_queue_bytes=cast("Any", 1e6))},
+        {"limits": IngestorLimits(drain_limit_s=cast("Any", "25"))},
         {"limits": IngestorLimits(max_flush_blocks=0)},
         {"limits": IngestorLimits(max_flush_blocks=10_000)},
         {"limits": IngestorLimits(max_age_s=float("nan"))},
@@ -435,6 +441,15 @@ async def test_two_ingestors_of_one_process_share_a_chain(db: Database) -> None:
 async def test_what_cannot_be_used_is_refused(db: Database, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         Ingestor(db, **{"stream": STREAM, **options})
+
+
+@pytest.mark.parametrize("given", [{"number": "0x1"}, [b"{}"], None, 5])
+async def test_what_is_no_json_text_is_the_callers_mistake(db: Database, given: Any) -> None:
+    async with opened(db) as ingestor:
+        for call in (ingestor.put(given), ingestor.put(payload(1), receipts=given or {})):
+            with pytest.raises(CodeError, match=rf"got {type(given).__name__}|got dict"):
+                await call
+    assert await letters(db) == []
 
 
 async def test_it_takes_blocks_within_its_block_only(db: Database) -> None:

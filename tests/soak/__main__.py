@@ -42,14 +42,14 @@ from typedsql.settings import ConnectionTarget
 
 CONTROL_TRIALS = 8
 COUNTS = {
-    "kills": 50,
-    "queries": 50_000,
-    "cancellations": 10_000,
-    "merge-kills": 50,
-    "batch-kills": 50,
-    "transaction-kills": 50,
-    "rows": 10_000,
-    "server-kills": 100,
+    "kills": (50, "processes killed by -9 that ingest, and as many that follow a chain"),
+    "queries": (50_000, "random statements whose claims are tried"),
+    "cancellations": (10_000, "calls that are cancelled, at random moments"),
+    "merge-kills": (50, "backends killed in the middle of a bulk merge"),
+    "batch-kills": (50, "backends killed in the middle of a batch"),
+    "transaction-kills": (50, "backends killed under a transaction function"),
+    "rows": (10_000, "rows that are stored one by one, some of them bad"),
+    "server-kills": (100, "servers killed by -9 while they are written to"),
 }
 
 
@@ -172,10 +172,14 @@ async def kill_servers(folder: Path, seed: int, kills: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))
-    for name, count in COUNTS.items():
-        parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=1, help="of what is chosen at random")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("/var/tmp"), help="for the servers that are killed"
+    )
+    for name, (count, meaning) in COUNTS.items():
+        parser.add_argument(
+            f"--{name}", type=int, default=count, help=f"{meaning}; %(default)s, 0 for none"
+        )
     options = parser.parse_args()
     seed: int = options.seed
     campaigns = [

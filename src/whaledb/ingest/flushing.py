@@ -1,6 +1,7 @@
 """A group of blocks into the database: whole, else in halves, until a bad block is alone."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
@@ -88,10 +89,11 @@ class Flusher:
 
     async def _patiently(self, commit: Callable[[], Awaitable[_T]]) -> _T:
         while True:
+            began_s = time.monotonic()
             try:
                 done = await commit()
             except _WAITED_OUT as failure:
-                delay_s = self._patience.after(failure, often_passes=True)
+                delay_s = self._patience.after(failure, began_s=began_s, often_passes=True)
                 self.retries += 1
                 await asyncio.sleep(delay_s)
             else:

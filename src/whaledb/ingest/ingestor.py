@@ -42,8 +42,9 @@ class IngestorLimits(msgspec.Struct, frozen=True, kw_only=True):
     first block is `max_age_s` old. A single block may have more rows: it is never split.
     `put` waits while `max_queue_blocks` blocks, or payloads of `max_queue_bytes`, are not
     committed; decoded, a block takes some times the memory of its payload. What passes by
-    itself, such as a lost connection, is waited out for `retry_limit_s`; after `stop` there
-    are `drain_limit_s` for all that is left, less than the 30 s that Kubernetes gives.
+    itself, such as a lost connection, is waited out for `retry_limit_s`; the try under way may
+    still wait the database's `acquire_timeout_s` for a server. After `stop` there are
+    `drain_limit_s` for all that is left, less than the 30 s that Kubernetes gives.
     """
 
     max_flush_blocks: int = 32
@@ -56,6 +57,12 @@ class IngestorLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises ConfigurationError for a limit that cannot be kept."""
+        for name, value in msgspec.structs.asdict(self).items():
+            kinds = (int, float) if name.endswith("_s") else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise ConfigurationError(
+                    f"an ingestor's {name} has to be a number, got {type(value).__name__}"
+                )
         counts = (
             self.max_flush_blocks,
             self.max_flush_rows,
@@ -130,12 +137,10 @@ class Ingestor:
         on_committed: Callable[[Outcome], None] | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self._limits = limits = limits or IngestorLimits()
-        limits.check()
+        self._limits = limits = _checked_limits(limits)
         check_threshold(min_value_eth)
         check_chain_id(chain_id)
-        if not 1 <= len(stream.encode()) <= MAX_NAME_BYTES:
-            raise ConfigurationError(f"a stream's name has to be 1 to {MAX_NAME_BYTES} bytes long")
+        _check_stream(stream)
         self._chain_id = chain_id
         self._min_value_eth = min_value_eth
         store = BlockStore(
@@ -191,7 +196,7 @@ class Ingestor:
         what they read; others let it go. Only what is committed survives a crash.
 
         Raises:
-            CodeError: outside the `async with` block.
+            CodeError: outside the `async with` block, or a payload of another type.
             SourceRefused: there are more receipts or traces than are held in memory.
             Error: what ended the ingestor.
         """
@@ -343,9 +348,27 @@ class Ingestor:
             raise CodeError("an ingestor takes blocks inside its `async with` block only")
 
 
-def check_chain_id(chain_id: int) -> None:
-    """Raises ConfigurationError for a number that no chain can have."""
-    if not 1 <= chain_id <= LARGEST_BIGINT:
+def _checked_limits(limits: object) -> IngestorLimits:
+    if limits is None:
+        return IngestorLimits()
+    if not isinstance(limits, IngestorLimits):
+        raise ConfigurationError(
+            f"an ingestor's limits are given as IngestorLimits(...), got {type(limits).__name__}"
+        )
+    limits.check()
+    return limits
+
+
+def _check_stream(stream: object) -> None:
+    if not isinstance(stream, str) or not 1 <= len(stream.encode()) <= MAX_NAME_BYTES:
+        raise ConfigurationError(
+            f"a stream's name has to be a text of 1 to {MAX_NAME_BYTES} bytes, such as 'my-node'"
+        )
+
+
+def check_chain_id(chain_id: object) -> None:
+    """Raises ConfigurationError for what is no number that a chain can have."""
+    if not isinstance(chain_id, int) or not 1 <= chain_id <= LARGEST_BIGINT:
         raise ConfigurationError(f"the chain id has to be a number from 1 to {LARGEST_BIGINT}")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from typedsql.errors import CodeError
 from whaledb.ingest.decoding import Block, decode_block, name_block
 from whaledb.ingest.reading import BadItem, Item, list_values
 from whaledb.ingest.receipts import Receipts
@@ -30,6 +31,7 @@ def read_payload(
     that cannot be used belong to the first block.
 
     Raises:
+        CodeError: something is neither JSON in bytes or str nor what was read already.
         SourceRefused: there are more receipts or traces than are held in memory.
     """
     if isinstance(payload, ReadBlock | BadItem):
@@ -76,5 +78,12 @@ def _decode(payload: bytes | str, *, chain_id: int) -> list[Block | BadItem]:
     return found
 
 
-def _bytes(given: bytes | str) -> bytes:
-    return given.encode() if isinstance(given, str) else given
+def _bytes(given: object) -> bytes:
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, str):
+        return given.encode()
+    raise CodeError(
+        f"payloads, receipts and traces are JSON as bytes or str, got {type(given).__name__}:"
+        " put what the node sent, before it is decoded"
+    )

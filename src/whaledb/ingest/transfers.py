@@ -57,8 +57,13 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     payload: msgspec.Raw
 
 
-def check_threshold(min_value_eth: Decimal) -> None:
+def check_threshold(min_value_eth: object) -> None:
     """Raises ConfigurationError where it is no amount that a transfer can be worth."""
+    if not isinstance(min_value_eth, Decimal):
+        raise ConfigurationError(
+            "min_value_eth has to be a Decimal, such as Decimal(100) or Decimal('0.5'), got"
+            f" {type(min_value_eth).__name__}"
+        )
     # Compared by magnitude before it is written: the driver stores 1E200000 as 0.
     if not (min_value_eth.is_finite() and 0 <= min_value_eth <= ether_from_wei(LARGEST_UINT256)):
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -269,3 +269,10 @@ async def test_a_cancelled_run_is_not_run_again(
         await running
     assert function.calls == 1
     assert await stored(connection) == []
+
+
+async def test_a_call_in_place_of_the_function_is_told(db: Database, notes: Notes) -> None:
+    async with db.transaction() as tx:
+        called: Any = Noting(notes)(tx)
+        with pytest.raises(CodeError, match=r"takes the function itself.*got coroutine"):
+            await db.run_transaction(called)
