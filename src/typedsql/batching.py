@@ -26,9 +26,12 @@ R = TypeVar("R")
 ALONE_AT_ONCE: Final = 8
 """Calls that run by themselves at once, if there are as many connections: a statement over
 arrays costs the server more than a few plain ones, which run on several processors."""
-LANES: Final = 2
-"""Batches that may be under way at once for one named statement: one at the server while the
-rows of the other are read."""
+READ_LANES: Final = 3
+"""Batches that may be under way at once for one named read: while the rows of one are decoded
+the server is at work on the others."""
+WRITE_LANES: Final = 2
+"""The same for a write: one is executed while another is committed, and a third would wait for
+both at the same pages of the same indexes."""
 BATCH_MAX_ROWS: Final = 512
 """Calls that go as one statement."""
 BATCH_MAX_BYTES: Final = 4 * 1024 * 1024
@@ -55,7 +58,7 @@ class Batching:
     ) -> None:
         self._db = db
         self._verified = verified
-        self._alone_at_once = max(1, min(ALONE_AT_ONCE, connections))
+        self._connections = max(1, connections)
         # Of the database, and not of who calls first: a call from another is refused.
         self._loop = asyncio.get_running_loop()
         self._coalescers: dict[Batched[Any], Coalescer[Any]] = {}
@@ -65,7 +68,7 @@ class Batching:
         coalescer = self._coalescers.get(batched)
         if coalescer is None:
             coalescer = self._coalescers[batched] = Coalescer(
-                self._db, self._verified, batched, self._alone_at_once, self._loop
+                self._db, self._verified, batched, self._loop, connections=self._connections
             )
         return coalescer.call(arguments)
 
@@ -96,14 +99,17 @@ class Coalescer(Generic[R]):
         db: Executor,
         verified: Mapping[Statement, Guards],
         batched: Batched[R],
-        alone_at_once: int,
         loop: asyncio.AbstractEventLoop,
+        *,
+        connections: int,
     ) -> None:
         self._db = db
         self._verified = verified
         self._batched = batched
-        self._alone_at_once = alone_at_once
+        self._alone_at_once = min(ALONE_AT_ONCE, connections)
+        self._max_lanes = min(READ_LANES if batched.key is None else WRITE_LANES, connections)
         self._loop = loop
+        # Whether more calls are under way than go alone; those that come meanwhile go together.
         self._crowded = False
         self._lanes = 0
         self._sent = 0
@@ -160,7 +166,7 @@ class Coalescer(Generic[R]):
         else:
             self._wait(call)
         self._crowded = True
-        if self._lanes < LANES:
+        if self._lanes < self._max_lanes:
             self._start()
         if self._timer is None:
             self._timer = self._loop.call_later(QUEUE_MAX_AGE_S, self._expire)
@@ -211,7 +217,7 @@ class Coalescer(Generic[R]):
 
     def _go_on(self) -> None:
         """After a call or a lane has ended: what waited for it can be sent."""
-        if self._waiting and self._lanes < LANES:
+        if self._waiting and self._lanes < self._max_lanes:
             self._start()
         elif self.is_idle:
             for waiter in self._drainers:
@@ -247,7 +253,7 @@ class Coalescer(Generic[R]):
         waiting, sent_keys = self._waiting, self._sent_keys
         at_once = len(waiting) + self._sent
         self._crowded = at_once > self._alone_at_once
-        share = min(BATCH_MAX_ROWS, -(-at_once // LANES))
+        share = min(BATCH_MAX_ROWS, -(-at_once // self._max_lanes))
         while waiting and len(taken) < share:
             call = waiting.popleft()
             if call.future.done():
