@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.databases import Databases
 from tests.engine.bulk_things import Thing, connected, locked, merge, stored, waiting
 from typedsql.bulk import MergeReport
-from typedsql.bulk.chunks import Filling
+from typedsql.bulk.chunks import FIRST_CHUNK_ROWS, READ_ROWS, Filling
 from typedsql.bulk.limits import Limits
 from typedsql.database import Database
 from typedsql.errors import CodeError, DataError, TimeoutExpired, TransientError
@@ -267,6 +267,39 @@ def test_a_chunk_is_bounded_in_bytes_and_waiting_rows_too() -> None:
     while filling:
         cut.append(filling.cut()[1])
     assert cut == [["c"], ["d"], ["e"], ["f"]]
+
+
+def test_rows_are_read_by_parts_that_fit_the_chunk() -> None:
+    filling: Filling[str] = Filling(Limits(chunk_rows=3_000, chunk_bytes=100_000))
+    given = 0
+    cut: list[int] = []
+    parts: list[int] = []
+    while len(cut) < 3:
+        parts.append(filling.room_rows)
+        words = [f"{number:02}" for number in range(given, given + filling.room_rows)]
+        given += len(words)
+        filling.add_all(words, words, 2 * len(words), len)
+        if filling.full:
+            cut.append(len(filling.cut()[1]))
+    assert cut == [FIRST_CHUNK_ROWS, 2 * FIRST_CHUNK_ROWS, 3_000]
+    assert parts[:9] == [1, 2, 4, 8, 16, 32, 64, READ_ROWS, READ_ROWS]
+    filling.add_all(["long"], ["x" * 30_000], 30_000, len)
+    assert filling.room_rows == 2
+    # Rows that were expected to be small: after them one is read at a time.
+    filling.add_all(["a", "b"], ["y" * 90_000] * 2, 180_000, len)
+    assert filling.full
+    assert sum(map(len, filling.cut()[1])) == 210_000
+    assert filling.room_rows == 1
+
+
+def test_a_key_that_comes_again_waits_wherever_it_comes() -> None:
+    filling: Filling[str] = Filling(Limits(chunk_rows=10))
+    filling.add_all([3, 1, 3], ["c", "a", "c again"], 9, len)
+    filling.add_all([2, 1], ["b", "a again"], 8, len)
+    filling.add_all([[4]], ["no key"], 6, len)
+    assert sorted(filling.cut()[1]) == ["a", "b", "c", "no key"]
+    assert filling.cut()[1] == ["a again", "c again"]
+    assert not filling
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,44 @@ async def test_two_merges_in_opposite_orders_do_not_deadlock(
     assert [report.sqlstate for report in reports if isinstance(report, TransientError)] == [
         "40P01"
     ]
+
+
+async def overtaken(db: Database) -> list[int]:
+    """Merges rows in two lanes of which the first chunk waits, and the second has a key of it.
+
+    Returns what was stored while it waited, by the identifiers.
+    """
+    rows = [
+        *(Thing(id=0, word="w"), Thing(id=1, word="first")),
+        *(Thing(id=1, word="second"), Thing(id=2, word="w")),
+        *(Thing(id=3, word="w"), Thing(id=4, word="w")),
+    ]
+    others = asyncio.Event()
+    async with db.connection() as holder, db.connection() as observer:
+        block = holder.transaction()
+        await block.start()
+        await holder.execute("INSERT INTO public.things (id, word) VALUES (0, 'held')")
+        task = asyncio.create_task(
+            merge(db, rows, on_progress=lambda _: others.set(), chunk_rows=2, lanes=2)
+        )
+        await asyncio.wait_for(others.wait(), DEADLINE_S)
+        await waiting(observer, task)
+        found = [each["id"] for each in await observer.fetch("SELECT id FROM public.things")]
+        await block.rollback()
+    report = await asyncio.wait_for(task, DEADLINE_S)
+    assert report.given == len(rows)
+    return sorted(found)
+
+
+async def test_chunks_with_a_key_in_common_keep_their_order(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await overtaken(db) == [3, 4]
+    assert (await stored(db))[1] == "second"
+
+    # The control: where lanes do not look at the keys, the first is stored last.
+    async with db.connection() as connection:
+        await connection.execute("TRUNCATE public.things")
+    monkeypatch.setattr(merging, "in_common", lambda _, __: False)
+    assert await overtaken(db) == [1, 2]
+    assert (await stored(db))[1] == "first"

@@ -11,6 +11,9 @@ Into whale_transactions with all its indexes and constraints, truncated before e
 - half of them there: the same rows where every second one is stored already. Its control is
   the driver's `executemany` of the single statement `merge`, in one transaction.
 
+For the merges of new rows the processor time of this process is told too, which the limit hardly
+has: where client and server share the processors, that is what the merge can lose to it.
+
 Durability is the server's default. Rows are made before the time is taken. What is left out:
 how they would come from a network, and what other tables and sessions would take.
 
@@ -87,6 +90,8 @@ class Subject:
         self._drivers = drivers
         self._rows = rows
         self._encoded: dict[int, list[bytes]] = {}
+        self.processor_s: list[float] = []
+        """Of this process for each merge: the server's is another's, and the load another's too."""
         statement = load_statements(PROJECT.root / PROJECT.queries_dir / "whale_transactions.sql")
         self._merge = statement["merge"]
 
@@ -142,11 +147,12 @@ class Subject:
         return time.perf_counter() - begin
 
     async def _timed(self, lanes: int, chunk_rows: int) -> float:
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), time.process_time()
         report = await whale_transactions.merge_rows(
             self._db, self._rows, lanes=lanes, chunk_rows=chunk_rows
         )
         seconds = time.perf_counter() - begin
+        self.processor_s.append(time.process_time() - worked)
         assert report.given == len(self._rows)
         return seconds
 
@@ -182,6 +188,9 @@ async def measure(target: ConnectionTarget, options: argparse.Namespace) -> None
             print(f"\n{options.rows:,} new rows; the control is COPY of encoded bytes")
             for name, seconds in taken.items():
                 show(name, seconds, taken[CONTROL], options.rows)
+            client = Spread.of(subject.processor_s).text("us", scale=1e6 / options.rows)
+            print(f"processor time of the merging client for a row: {client}")
+            subject.processor_s.clear()
         subject = Subject(db, drivers, rows[: options.half_rows])
         cases = {CONTROL: subject.executemany_half}
         for lanes in (1, 2):

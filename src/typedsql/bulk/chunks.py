@@ -116,6 +116,11 @@ def _hashable(key: Any, row: object) -> Any:
     return key
 
 
+def in_common(some: Set[Any], others: Set[Any]) -> bool:
+    """Whether two chunks have a key in common, so that the later waits for the earlier."""
+    return not some.isdisjoint(others)
+
+
 def in_order(keys: dict[Any, Any]) -> list[Any]:
     """The keys sorted, in the same way in every process, as far as they can be compared."""
     try:

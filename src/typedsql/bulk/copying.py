@@ -62,33 +62,31 @@ class Copy:
     async def run(self, transaction: Transaction, rows: Sequence[Any], refused: Refusals) -> None:
         """Store the rows but those that cannot be, which go to `refused`.
 
-        Raises Collision for a key that is there already; the caller's savepoint undoes all.
+        Raises Collision for a key that is there already; nothing is stored then.
         """
-        reach = max(len(rows), 1)
-        parts = deque([(0, len(rows))])
-        while parts:
-            start, stop = parts.popleft()
-            if start == stop:
-                continue
-            if stop - start > reach:
-                parts.appendleft((start + reach, stop))
-                stop = start + reach
-            try:
-                async with transaction.transaction():
-                    await self._send(transaction, rows[start:stop])
-            except _Refused as told:
-                if told.position is None and stop - start > 1:
-                    middle = (start + stop) // 2
-                    parts.extendleft([(middle, stop), (start, middle)])
+        parts: deque[tuple[int, int]] = deque()
+        try:
+            # Mostly all are sound, and every savepoint is a round trip at either end.
+            async with transaction.transaction():
+                await self._send(transaction, rows)
+                return
+        except _Refused as told:
+            reach = _without(told, rows, (0, len(rows)), parts, refused) or len(rows)
+        async with transaction.transaction():
+            while parts:
+                start, stop = parts.popleft()
+                if start == stop:
                     continue
-                at = start + (told.position or 0)
-                refused.append((rows[at], told.error))
-                # What stood before it was sound. Behind it the next may be near, and what is
-                # sent beyond that is sent in vain.
-                reach = max(LEAST_REACH_ROWS, 2 * (at - start))
-                parts.extendleft([(at + 1, stop), (start, at)])
-            else:
-                reach *= 2
+                if stop - start > reach:
+                    parts.appendleft((start + reach, stop))
+                    stop = start + reach
+                try:
+                    async with transaction.transaction():
+                        await self._send(transaction, rows[start:stop])
+                except _Refused as told:
+                    reach = _without(told, rows, (start, stop), parts, refused) or reach
+                else:
+                    reach *= 2
 
     async def _send(self, transaction: Transaction, rows: Sequence[Any]) -> None:
         connection = transaction.driver_connection
@@ -139,6 +137,27 @@ class Copy:
         if error is None or error is failure:
             raise failure
         raise error from failure
+
+
+def _without(
+    told: _Refused,
+    rows: Sequence[Any],
+    part: tuple[int, int],
+    parts: deque[tuple[int, int]],
+    refused: Refusals,
+) -> int | None:
+    """Put what is left of a part before the other parts; how far the next COPY is to reach."""
+    start, stop = part
+    if told.position is None and stop - start > 1:
+        middle = (start + stop) // 2
+        parts.extendleft([(middle, stop), (start, middle)])
+        return None
+    at = start + (told.position or 0)
+    refused.append((rows[at], told.error))
+    parts.extendleft([(at + 1, stop), (start, at)])
+    # What stood before it was sound. Behind it the next may be near, and what is sent beyond
+    # that is sent in vain.
+    return max(LEAST_REACH_ROWS, 2 * (at - start))
 
 
 def _is_connection(failure: Exception) -> bool:

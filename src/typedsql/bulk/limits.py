@@ -18,16 +18,19 @@ class MergeLimits(TypedDict, total=False):
     """The limits of one merge; each that is not given has its default."""
 
     chunk_rows: int
-    """Rows that are stored in one transaction, at most: 5,000."""
+    """Rows that are stored in one transaction, at most: 5,000. The first chunks have fewer, so
+    that the server begins early."""
     chunk_bytes: int
-    """Bytes of their texts and documents at which a chunk is full: 8 MiB."""
+    """Bytes of their texts and documents at which a chunk is full: 8 MiB. Rows are read some at
+    a time, as many as would fit by the size of those before, and 128 at most: where they
+    suddenly are larger, a chunk holds those that were read too."""
     lanes: int
     """Chunks that are stored at a time, each on a connection of the bulk pool: 2, and never
     more than `bulk_max_size`.
 
-    The rows of one key are always in the same lane. For each lane there are at most three
-    chunks in memory, one that is stored, one that is ready and one that is filled, beside as
-    many rows as one chunk has that wait for a row of their key.
+    A chunk waits for those before it that have a key in common. Beside those that are stored one
+    is ready and one is filled, and as many rows as one chunk has may wait for a row of their
+    key.
     """
     attempts: int
     """How often a chunk is tried where its connection breaks or another session is in the way:

@@ -17,7 +17,7 @@ from collections.abc import (
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar, cast
 
-from typedsql.bulk.chunks import Filling
+from typedsql.bulk.chunks import Filling, in_common
 from typedsql.bulk.limits import Limits
 from typedsql.bulk.report import MergeReport, OnProgress, OnRejected, Tally
 from typedsql.bulk.rows import (
@@ -228,7 +228,7 @@ class _Lanes:
     async def store(self, keys: Set[Any], rows: Sequence[Any], refused: Refusals) -> None:
         """Have a chunk stored; waits until there is a place for it."""
         await self._places.acquire()
-        before = [task for task, others in self._under_way.items() if not others.isdisjoint(keys)]
+        before = [task for task, other in self._under_way.items() if in_common(other, keys)]
         task = self._group.create_task(self._store(rows, refused, before))
         if not self._alone:
             # A single lane keeps their order by itself.

@@ -65,8 +65,7 @@ class Target:
         if straight and self.may_copy:
             found: Refusals = []
             try:
-                async with transaction.transaction():
-                    await self._straight.run(transaction, rows, found)
+                await self._straight.run(transaction, rows, found)
             except Collision:
                 pass
             except Error as failure:
