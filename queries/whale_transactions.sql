@@ -173,7 +173,7 @@ written AS (
         g.succeeded,
         g.whale_score
     FROM given AS g
-    ORDER BY g.hash ASC, g.chain_id ASC, g.block_hash ASC, g.trace_path ASC
+    ORDER BY g.block_hash ASC, g.hash ASC, g.chain_id ASC, g.trace_path ASC
     RETURNING
         t.id,
         t.hash,
@@ -374,7 +374,7 @@ written AS (
         public.whale_score(g.value_eth, g.succeeded) AS whale_score,
         g.orphaned_at
     FROM given AS g
-    ORDER BY g.hash ASC, g.chain_id ASC, g.block_hash ASC, g.trace_path ASC
+    ORDER BY g.block_hash ASC, g.hash ASC, g.chain_id ASC, g.trace_path ASC
     ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
         SET
             gas_used = coalesce(excluded.gas_used, t.gas_used),
@@ -601,7 +601,7 @@ INSERT INTO public.whale_transactions AS t (
     succeeded,
     whale_score
 )
-SELECT DISTINCT ON (lower(b.hash), lower(b.block_hash), b.trace_path)
+SELECT DISTINCT ON (lower(b.block_hash), lower(b.hash), b.trace_path)
     lower(b.hash) AS hash,
     CAST(:chain_id AS BIGINT) AS chain_id,
     lower(b.block_hash) AS block_hash,
@@ -642,7 +642,7 @@ FROM
         succeeded,
         position
     )
-ORDER BY lower(b.hash) ASC, lower(b.block_hash) ASC, b.trace_path ASC, b.position ASC
+ORDER BY lower(b.block_hash) ASC, lower(b.hash) ASC, b.trace_path ASC, b.position ASC
 ON CONFLICT (hash, chain_id, block_hash, trace_path) DO UPDATE
     SET
         gas_used = coalesce(excluded.gas_used, t.gas_used),

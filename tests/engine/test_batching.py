@@ -313,7 +313,7 @@ async def test_databases_with_the_same_keys_in_opposite_orders_do_not_deadlock(
 async def test_the_same_statement_in_another_order_deadlocks(db: Database) -> None:
     """The control of the test before, which the order of the rows alone decides."""
     sql = whale_transactions._insert_many._statement.sql
-    ordered = "ORDER BY g.hash ASC, g.chain_id ASC, g.block_hash ASC, g.trace_path ASC"
+    ordered = "ORDER BY g.block_hash ASC, g.hash ASC, g.chain_id ASC, g.trace_path ASC"
     assert ordered in sql
 
     async def crossing(text: str, shift: int) -> int:

@@ -41,6 +41,7 @@ from msgspec.structs import astuple
 import whaledb
 from tests.measure.pairs import CONTROL, Sample, Spread, in_turn
 from tests.servers import throwaway_server
+from typedsql.bulk.limits import CHUNK_ROWS
 from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import load_statements
@@ -221,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--half-rows", type=int, default=20_000)
-    parser.add_argument("--chunk-rows", type=int, nargs="+", default=[5_000])
+    parser.add_argument("--chunk-rows", type=int, nargs="+", default=[CHUNK_ROWS])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory", type=int, default=0, metavar="ROWS")

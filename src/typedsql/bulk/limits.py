@@ -7,7 +7,7 @@ import msgspec
 
 from typedsql.errors import CodeError
 
-CHUNK_ROWS: Final = 5_000
+CHUNK_ROWS: Final = 10_000
 CHUNK_BYTES: Final = 8 * 2**20
 LANES: Final = 2
 ATTEMPTS: Final = 3
@@ -18,7 +18,7 @@ class MergeLimits(TypedDict, total=False):
     """The limits of one merge; each that is not given has its default."""
 
     chunk_rows: int
-    """Rows that are stored in one transaction, at most: 5,000. The first chunks have fewer, so
+    """Rows that are stored in one transaction, at most: 10,000. The first chunks have fewer, so
     that the server begins early."""
     chunk_bytes: int
     """Bytes of their texts and documents at which a chunk is full: 8 MiB. Rows are read some at

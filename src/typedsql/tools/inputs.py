@@ -26,6 +26,7 @@ _ANALYSING: Final = (
     "tools/batches/*.py",
     "tools/config.py",
     "tools/declaration_findings.py",
+    "tools/facts.py",
     "tools/inputs.py",
     "tools/migration_files.py",
     "tools/offline.py",

@@ -170,7 +170,7 @@ _insert: ExactlyOne[WhaleTransaction] = ExactlyOne(
 _insert_many: Many[InsertedTransaction] = Many(
     _STATEMENTS.bind(
         "insert_many",
-        digest="b2136f0ab2c5112f",
+        digest="0653f2afb999a4c3",
         columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
     ),
@@ -187,7 +187,7 @@ _merge: Value[bool] = Value(
 _merge_many: Many[MergedOrdinal] = Many(
     _STATEMENTS.bind(
         "merge_many",
-        digest="edc0b419762cbb72",
+        digest="80834120d8692fdc",
         columns=(("ordinal", "int8"), ("inserted", "bool")),
         nullable=(),
     ),
@@ -224,7 +224,7 @@ _fail_internal: Many[FailedTransfer] = Many(
 _merge_blocks: Many[MergedTransfer] = Many(
     _STATEMENTS.bind(
         "merge_blocks",
-        digest="b5cab4f7f49486ea",
+        digest="0e2542320fe11f0b",
         columns=_MERGED_TRANSFER_COLUMNS,
         nullable=(),
     ),
@@ -509,7 +509,7 @@ _insert_batched: Batched[WhaleTransaction] = Batched(
     _insert,
     _STATEMENTS.bind(
         "insert_many",
-        digest="b2136f0ab2c5112f",
+        digest="0653f2afb999a4c3",
         columns=_BATCHED_WHALE_TRANSACTION_COLUMNS,
         nullable=(),
     ),
@@ -519,7 +519,7 @@ _merge_batched: Batched[bool | None] = Batched(
     _merge,
     _STATEMENTS.bind(
         "merge_many",
-        digest="edc0b419762cbb72",
+        digest="80834120d8692fdc",
         columns=(("ordinal", "int8"), ("inserted", "bool")),
         nullable=(),
     ),
