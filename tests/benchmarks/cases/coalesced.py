@@ -22,8 +22,8 @@ PLAIN = f"{OURS}, one by one"
 """The generated functions' own statements, as they run within a transaction."""
 PEERS = (raw.PLAIN, psycopg3.ARGS_ROW, sqlalchemy2.CORE)
 CALLERS = (1, 8, 64, 512)
-READS_PER_SAMPLE = {1: 400, 8: 1_200, 64: 3_200, 512: 4_096}
-INSERTS_PER_SAMPLE = {1: 200, 8: 800, 64: 1_600, 512: 2_048}
+READS_PER_SAMPLE = {1: 400, 8: 1_200, 64: 6_400, 512: 10_240}
+INSERTS_PER_SAMPLE = {1: 200, 8: 800, 64: 6_400, 512: 10_240}
 
 Row = dict[str, Any]
 
