@@ -66,6 +66,8 @@ _NO_PARTITION = "no partition of the table takes the row: make it first"
 
 # The server names the parameter whose text it could not read, and its value where told to.
 _PARAMETER = re.compile(r"portal (?:\"[^\"]*\" )?parameter \$(\d+)")
+# So it does the column that a COPY had come to; beside it may stand the value.
+_COPIED = re.compile(r"^COPY [^,]+, line \d+, column ([^:\n]+)", re.MULTILINE)
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 # Reasons of the driver and of our codecs that never contain the value itself.
 _SAFE_REASON = re.compile(
@@ -201,9 +203,11 @@ def _from_server(
         text = str(failure.args[0])
     else:
         text = _condition(failure)
-    match = _PARAMETER.search(context)
-    if match:
+    if match := _PARAMETER.search(context):
         text = f"parameter {_name(match, parameters)} was refused: {text}"
+    elif match := _COPIED.search(context):
+        column = match[1]
+        text = f"column {column} was refused: {text}"
     message = f"{where}{text} (SQLSTATE {state})"
     failure.args = (text,)
     _strip(failure)

@@ -111,9 +111,9 @@ class Copy:
                     f"{self._query}: the types of the table's columns changed meanwhile",
                     query=self._query,
                 ) from None
-            self._refuse(failure, len(rows) - length_hint(left) - 1, len(rows))
+            self._refuse(failure, rows, len(rows) - length_hint(left) - 1)
 
-    def _refuse(self, failure: Exception, encoded: int, count: int) -> NoReturn:
+    def _refuse(self, failure: Exception, rows: Sequence[Any], encoded: int) -> NoReturn:
         """Raise what `failure` means; `encoded` is the position of the row that was last read."""
         if is_from_server(failure):
             line = _LINE.findall(getattr(failure, "context", None) or "")
@@ -123,17 +123,12 @@ class Copy:
                 raise Collision from error
             if isinstance(error, DataError):
                 position = int(line[-1]) - 1 if line else None
-                known = position is not None and 0 <= position < count
+                known = position is not None and 0 <= position < len(rows)
                 raise _Refused(position if known else None, error) from failure
         elif _is_connection(failure):
             error = translate(failure, query=self._query)
         else:
-            # The driver's own words quote the value.
-            error = DataError(
-                f"{self._query}: a value of the row does not fit its column's type",
-                query=self._query,
-            )
-            raise _Refused(encoded, error) from None
+            raise _Refused(encoded, self._reader.unfit(rows[encoded])) from None
         if error is None or error is failure:
             raise failure
         raise error from failure

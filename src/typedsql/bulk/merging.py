@@ -30,7 +30,7 @@ from typedsql.bulk.rows import (
 )
 from typedsql.bulk.storing import Stored, Target
 from typedsql.database import Database
-from typedsql.errors import CodeError, ConnectionLost, Error, TransientError
+from typedsql.errors import CodeError, ConnectionLost, TransientError
 from typedsql.sqlstate import translate
 from typedsql.statements import Statement
 
@@ -69,13 +69,19 @@ class BulkMerge(Generic[R]):
                 f"{self.statement.name}: a merge has transactions of its own: give it the "
                 "database, not a transaction"
             )
+        if not isinstance(cast("object", rows), Iterable | AsyncIterable):
+            raise CodeError(
+                f"{self.statement.name}: expected an iterable of {self.row.__name__}, got "
+                f"{type(rows).__name__}"
+            )
         merge = _Merge(self, db, found, on_progress, on_rejected)
         try:
             try:
                 await merge.run(rows)
             finally:
                 await _close(rows)
-        except Error as failure:
+        except Exception as failure:
+            # What the rows came from raised too.
             stored = merge.tally.report()
             failure.add_note(
                 f"{self.statement.name}: before that {stored.inserted} rows were inserted and "

@@ -18,6 +18,8 @@ from typedsql.verify import numeric_arrays
 FIXED_BYTES: Final = 16
 """What a value counts whose size does not depend on it, in `MergeLimits.chunk_bytes`."""
 _TEXTS: Final = frozenset({"bpchar", "bytea", "name", "text", "varchar"})
+_CHARACTERS: Final = _TEXTS - {"bytea"}
+_INTEGER_BITS: Final = {"int2": 16, "int4": 32, "int8": 64}
 _FIXED: Final = frozenset(
     {
         *("bool", "date", "float4", "float8", "int2", "int4", "int8", "interval", "numeric"),
@@ -86,6 +88,7 @@ class RowReader:
         kinds = described.kinds
         self._query = query
         self._columns = columns
+        self._types = [kind.name for kind in kinds]
         self._key = [columns.index(name) for name in key]
         self._sizer = Sizer(kinds)
         self._guards: Guards = guards_of_types(
@@ -132,6 +135,16 @@ class RowReader:
         values = map(astuple, rows)
         return map(self._convert, values) if self._converted else values
 
+    def unfit(self, row: Any) -> DataError:
+        """Why the driver could not encode a row; its own words quote the value."""
+        for name, kind, value in zip(self._columns, self._types, astuple(row), strict=True):
+            told = None if value is None else _unfit(kind, value)
+            if told is not None:
+                return self._refusal(name, told)
+        return DataError(
+            f"{self._query}: a value of the row does not fit its column's type", query=self._query
+        )
+
     def size_of(self, row: Any) -> int:
         """About how many bytes one row is."""
         return self._sizer.of_columns([(value,) for value in astuple(row)])
@@ -146,6 +159,21 @@ class RowReader:
         for index in self._converted:
             changed[index] = for_driver(changed[index])
         return tuple(changed)
+
+
+def _unfit(kind: str, value: Any) -> str | None:
+    """Why the driver cannot send a value for a column of this type, as far as can be told."""
+    if kind in _INTEGER_BITS:
+        bits = _INTEGER_BITS[kind]
+        return None if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1) else f"out of {kind} range"
+    if kind in _CHARACTERS:
+        if not isinstance(value, str):
+            return f"expected str, got {type(value).__name__}"
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "a text with half of a surrogate pair has no UTF-8"
+    return None
 
 
 class Sizer:
