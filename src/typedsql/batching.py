@@ -26,12 +26,10 @@ R = TypeVar("R")
 ALONE_AT_ONCE: Final = 8
 """Calls that run by themselves at once, if there are as many connections: a statement over
 arrays costs the server more than a few plain ones, which run on several processors."""
-READ_LANES: Final = 3
-"""Batches that may be under way at once for one named read: while the rows of one are decoded
-the server is at work on the others."""
-WRITE_LANES: Final = 2
-"""The same for a write: one is executed while another is committed, and a third would wait for
-both at the same pages of the same indexes."""
+LANES: Final = 2
+"""Batches that may be under way at once for one statement: while the rows of one are decoded, or
+its commit awaited, the server is at work on the other. A third makes all of them smaller, and
+each costs both sides a round trip; of a write it would wait at the same pages of an index too."""
 BATCH_MAX_ROWS: Final = 512
 """Calls that go as one statement."""
 BATCH_MAX_BYTES: Final = 4 * 1024 * 1024
@@ -107,7 +105,7 @@ class Coalescer(Generic[R]):
         self._verified = verified
         self._batched = batched
         self._alone_at_once = min(ALONE_AT_ONCE, connections)
-        self._max_lanes = min(READ_LANES if batched.key is None else WRITE_LANES, connections)
+        self._max_lanes = min(LANES, connections)
         self._loop = loop
         # Whether more calls are under way than go alone; those that come meanwhile go together.
         self._crowded = False
