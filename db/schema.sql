@@ -1301,6 +1301,7 @@ CREATE TABLE public.whale_transactions (
     CONSTRAINT whale_transactions_value_usd_range CHECK (((value_usd >= (0)::numeric) AND (value_usd < 'Infinity'::numeric))),
     CONSTRAINT whale_transactions_whale_score_range CHECK (((whale_score >= (0)::numeric) AND (whale_score <= (1)::numeric)))
 );
+ALTER TABLE ONLY public.whale_transactions ALTER COLUMN hash SET (n_distinct=-0.5);
 
 --
 -- Name: TABLE whale_transactions; Type: COMMENT; Schema: public; Owner: -
@@ -1887,7 +1888,7 @@ ALTER TABLE ONLY public.users
 --
 
 ALTER TABLE ONLY public.whale_transactions
-    ADD CONSTRAINT whale_transactions_pkey PRIMARY KEY (hash, chain_id, block_hash, trace_path);
+    ADD CONSTRAINT whale_transactions_pkey PRIMARY KEY (block_hash, chain_id, hash, trace_path);
 
 --
 -- Name: idx_alert_events_alert_id; Type: INDEX; Schema: public; Owner: -
@@ -2056,6 +2057,12 @@ CREATE INDEX idx_whale_transactions_block_number ON public.whale_transactions US
 --
 
 CREATE INDEX idx_whale_transactions_from_address ON public.whale_transactions USING btree (from_address, block_timestamp);
+
+--
+-- Name: idx_whale_transactions_hash; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_whale_transactions_hash ON public.whale_transactions USING hash (hash);
 
 --
 -- Name: idx_whale_transactions_timestamp; Type: INDEX; Schema: public; Owner: -
@@ -2599,4 +2606,7 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261123110100'),
     ('20261123110110'),
     ('20261123110200'),
-    ('20261123110210');
+    ('20261123110210'),
+    ('20261123110300'),
+    ('20261123110310'),
+    ('20261123110320');

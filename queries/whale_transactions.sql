@@ -1,6 +1,6 @@
 -- Whale transfers, one row per inclusion of a transaction in a block. Owner: ingestion.
 -- value_eth: ether, exact. value_usd: US dollars at block_timestamp. gas_price: wei.
--- The key is (hash, chain_id, block_hash, trace_path); trace_path is empty for the
+-- The key is (block_hash, chain_id, hash, trace_path); trace_path is empty for the
 -- transaction itself. Hashes and addresses are taken in any case and stored in lower case.
 -- Unless a statement says otherwise it reads transfers only: canonical rows
 -- (orphaned_at IS NULL) which did not fail (succeeded IS DISTINCT FROM FALSE; NULL means
@@ -497,8 +497,8 @@ RETURNING
 -- refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
 -- that of a row that was there is computed when succeeded changes, as by merge.
 -- Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock. The
--- key is named from block_hash on, so that rows of one block are stored beside each other:
--- sorted by hash first the 100 newest lie on 102 to 138 pages, sorted so on 12 to 35.
+-- key begins with the block, so that rows of one block are stored beside each other: sorted by
+-- hash first the 100 newest lie on 102 to 138 pages, sorted so on 12 to 35.
 -- Index: whale_transactions_pkey.
 WITH merged AS (
     INSERT INTO public.whale_transactions AS t (
@@ -667,7 +667,7 @@ RETURNING
 -- @batch
 -- The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
 -- or only orphaned blocks hold it. The latest block wins should several claim it.
--- Index: whale_transactions_pkey.
+-- Index: idx_whale_transactions_hash.
 SELECT
     t.id,
     t.hash,
@@ -734,7 +734,7 @@ WHERE
 -- Everything that is known of a transaction: each inclusion in a block, orphaned or not,
 -- failed or not, with its internal transfers. By block number, block and trace path; the
 -- first 1000 rows.
--- Index: whale_transactions_pkey.
+-- Index: idx_whale_transactions_hash.
 SELECT
     t.id,
     t.hash,

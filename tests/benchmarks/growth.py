@@ -1,6 +1,6 @@
 """How fast rows are stored as the table grows: ours beside straight COPY into the same table.
 
-    python -m tests.benchmarks.growth [--rows 5000000] [--data DIR] [--out FILE]
+    python -m tests.benchmarks.growth [--rows 5000000] [--led-by-hash] [--data DIR] [--out FILE]
 
 At each point every contender stores one block of new rows, in an order that the seed shuffles,
 all into one table: so each meets the same indexes, as full as the others do, and the machine in
@@ -9,9 +9,10 @@ not counted: making the rows, and encoding them for the contender that sends byt
 
 All of them send the same columns over as many connections, and commit as many rows at a time.
 Checkpoints are the server's own, by `max_wal_size` and `checkpoint_timeout`: after each, the first
-change of a page writes the whole page to the WAL. Keys are random hashes, so that on a large
-table nearly every row is the first change of some page: the points tell the pages and bytes of
-WAL for a row.
+change of a page writes the whole page to the WAL. Hashes and addresses are random, so that on a
+large table nearly every row is the first change of some page: the points tell the pages and bytes
+of WAL for a row. With `--led-by-hash` the primary key begins with the random hash of the
+transaction and not with that of its block: the control of that choice.
 """
 
 import argparse
@@ -33,6 +34,8 @@ from msgspec.structs import astuple
 from tests.benchmarks.frame import OURS
 from tests.benchmarks.growing_rows import Transfers
 from tests.benchmarks.server import measured_server
+from tests.measure.indexes.alternatives import LED_BY_HASH
+from tests.measure.indexes.loading import Change
 from typedsql import testing
 from typedsql.bulk.limits import CHUNK_ROWS, LANES
 from typedsql.database import Database
@@ -117,6 +120,7 @@ async def run(
     rows: int = ROWS,
     block_rows: int = BLOCK_ROWS,
     seed: int,
+    change: Change = Change(),  # noqa: B008 - it cannot be changed
     on_point: Callable[[Point], None] = lambda _: None,
 ) -> Growth:
     """Grow the table of a migrated database of its own from empty to `rows`."""
@@ -128,6 +132,8 @@ async def run(
     # The first merge opens its connections.
     first = transfers.next(2 * LANES)
     async with contenders(target, first) as stores, watching(target) as watcher:
+        for statement in change.do:
+            await watcher.execute(statement)
         for _ in range(EMPTY_ROUNDS):
             shuffle(order)
             for name in order:
@@ -328,6 +334,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--block-rows", type=int, default=BLOCK_ROWS)
+    parser.add_argument(
+        "--led-by-hash", action="store_true", help="with the primary key led by the hash"
+    )
     parser.add_argument("--seed", type=int, default=20261123)
     parser.add_argument("--data", type=Path, metavar="DIR", help="for the server's data")
     parser.add_argument("--out", type=Path, metavar="FILE", help="for the figures as JSON")
@@ -342,6 +351,7 @@ def main() -> None:
                     rows=options.rows,
                     block_rows=options.block_rows,
                     seed=options.seed,
+                    change=LED_BY_HASH if options.led_by_hash else Change(),
                     on_point=lambda point: print(line_of(point, options.block_rows), flush=True),
                 )
             )

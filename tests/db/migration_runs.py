@@ -74,5 +74,6 @@ def dump(target: ConnectionTarget, *options: str) -> list[str]:
 
 def section(path: Path, name: str) -> str:
     """The SQL of the up or the down section of a migration."""
-    up, down = path.read_text(encoding="utf-8").split("-- migrate:up")[1].split("-- migrate:down")
+    text = path.read_text(encoding="utf-8").replace(" transaction:false\n", "\n")
+    up, down = text.split("-- migrate:up")[1].split("-- migrate:down")
     return {"up": up, "down": down}[name]

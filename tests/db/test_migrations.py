@@ -149,16 +149,19 @@ async def test_sign_ins_do_not_queue_for_long_behind_a_migration(
 def test_form(path: Path) -> None:
     assert re.fullmatch(r"[0-9]{14}_[a-z0-9_]+\.sql", path.name)
     text = path.read_text(encoding="utf-8")
-    header, *_ = text.split("-- migrate:up\n")
+    header, *_ = text.split("-- migrate:up")
     for label in ("-- Why:    ", "-- Locks:  ", "-- Deploy: "):
         assert header.count(label) == 1, f"{label} is missing above -- migrate:up"
-    assert text.count("-- migrate:up\n") == 1
-    assert text.count("-- migrate:down\n") == 1
+    for part in ("up", "down"):
+        assert len(re.findall(rf"^-- migrate:{part}( transaction:false)?$", text, re.M)) == 1
     down = section(path, "down")
     assert down.lstrip().startswith("-- "), "down begins with what is lost"
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     without_bodies = re.sub(r"\$(\w*)\$.*?\$\1\$", "", code, flags=re.DOTALL)
     statements = [part.split() for part in without_bodies.split(";") if part.strip()]
+    if "transaction:false" in text:
+        # Where the second of two fails, the first has happened.
+        assert len(statements) == 2, "more than one statement without a transaction"
     verbs = {words[0].upper() for words in statements if words[:2] != ["SET", "LOCAL"]}
     assert not verbs & {"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "SET", "RESET"}
 

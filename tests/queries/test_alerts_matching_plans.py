@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.queries.test_plans import generic_plan, indexes, nodes
+from tests.plans import indexes, nodes
+from tests.queries.test_plans import generic_plan
 from tests.queries.transfers import BLOCK, hash_of, stored
 from typedsql.database import Database
 from typedsql.statements import Statement, load_statements

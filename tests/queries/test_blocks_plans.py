@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.queries.test_plans import nodes
+from tests.plans import nodes
 from typedsql.database import Database
 from typedsql.statements import load_statements
 from whaledb.project import PROJECT

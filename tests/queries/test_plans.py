@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from tests.plans import indexes, nodes
 from typedsql.database import Database
 from typedsql.statements import VARIANTS_FOLDER, Statement, load_statements
 from whaledb.project import PROJECT
@@ -106,7 +107,6 @@ TIMES: Final = {
     "before_open_time": "'2026-03-01Z'",
 }
 INDEX_NAME: Final = re.compile(r"\b(?:idx_\w+|\w+_pkey|\w+_natural_key)\b")
-PARTITION: Final = re.compile(r"_y\d{4}m\d{2}")
 
 
 class Read(NamedTuple):
@@ -138,17 +138,6 @@ async def generic_plan(connection: Any, statement: Statement) -> Any:
         )
         await connection.execute("DEALLOCATE planned")
     return json.loads(plan)[0]["Plan"]
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def indexes(plan: dict[str, Any]) -> set[str]:
-    """Those that the plan uses; the one of a partition by its parent's name."""
-    return {PARTITION.sub("", node["Index Name"]) for node in nodes(plan) if "Index Name" in node}
 
 
 def finding(read: Read, plan: dict[str, Any]) -> str | None:

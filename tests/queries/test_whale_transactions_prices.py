@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 
+from tests.plans import indexes, nodes
 from tests.queries.stamps import LONG_AGO, age
-from tests.queries.test_plans import SEED, indexes, nodes
+from tests.queries.test_plans import SEED
 from tests.queries.transfers import CHAIN, again, hash_of, stored
 from typedsql.database import Database
 from typedsql.errors import DataError

@@ -273,7 +273,8 @@ async def settle(
     Events are locked in the order in which deleting their alert finds them, so that it and
     this
     wait for each other instead of deadlocking.
-    Index: idx_alert_events_transfer, whale_transactions_pkey, alert_events_pkey.
+    Index: idx_alert_events_transfer, whale_transactions_pkey or idx_whale_transactions_hash,
+    alert_events_pkey.
     """
     return await _settle.run(db, block_numbers, block_hashes, chain_id)
 

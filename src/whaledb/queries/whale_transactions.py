@@ -792,8 +792,9 @@ async def merge_rows(
     refused. whale_score is stored as it is given, and where it is NULL left to score_missing;
     that of a row that was there is computed when succeeded changes, as by merge.
     Rows come sorted by their keys, and ctid keeps that order: two merges do not deadlock. The
-    key is named from block_hash on, so that rows of one block are stored beside each other:
-    sorted by hash first the 100 newest lie on 102 to 138 pages, sorted so on 12 to 35.
+    key begins with the block, so that rows of one block are stored beside each other: sorted
+    by
+    hash first the 100 newest lie on 102 to 138 pages, sorted so on 12 to 35.
     Index: whale_transactions_pkey.
 
     Reads rows only as far ahead as its limits say, and stores each chunk in a transaction
@@ -870,7 +871,7 @@ async def get_by_hash(
 ) -> WhaleTransaction | None:
     """The canonical inclusion of a transaction itself, failed or not; no row when it is unknown
     or only orphaned blocks hold it. The latest block wins should several claim it.
-    Index: whale_transactions_pkey.
+    Index: idx_whale_transactions_hash.
 
     Calls on a Database that are made at the same time become one statement,
     get_by_hash__batch; each has its own result or error.
@@ -904,7 +905,7 @@ async def list_inclusions(
     """Everything that is known of a transaction: each inclusion in a block, orphaned or not,
     failed or not, with its internal transfers. By block number, block and trace path; the
     first 1000 rows.
-    Index: whale_transactions_pkey.
+    Index: idx_whale_transactions_hash.
     """
     return await _list_inclusions.run(db, hash, chain_id)
 

@@ -22,6 +22,24 @@ def instead(index: str, columns: str, rest: str = "", *, old: str, method: str =
     )
 
 
+def key_of(columns: str) -> str:
+    key = f"{TABLE}_pkey"
+    return (
+        f"ALTER TABLE {TRANSFERS} DROP CONSTRAINT {key},"
+        f" ADD CONSTRAINT {key} PRIMARY KEY ({columns})"
+    )
+
+
+LED_BY_HASH: Final = Change(
+    [key_of("hash, chain_id, block_hash, trace_path"), f"DROP INDEX public.idx_{TABLE}_hash"],
+    [
+        key_of("block_hash, chain_id, hash, trace_path"),
+        f"CREATE INDEX idx_{TABLE}_hash ON {TRANSFERS} USING hash (hash)",
+    ],
+)
+"""The key finds transactions as well, and needs no index on hash beside it."""
+
+
 def default_of_id(expression: str) -> Change:
     return Change(
         [f"ALTER TABLE {TRANSFERS} ALTER COLUMN id SET DEFAULT {expression}"],
@@ -49,6 +67,17 @@ def formats(check: str) -> Change:
 
 
 ALTERNATIVES: Final[Mapping[str, Change]] = {
+    "key: led by hash": LED_BY_HASH,
+    "hash: btree": Change(
+        [
+            f"DROP INDEX public.idx_{TABLE}_hash",
+            f"CREATE INDEX idx_{TABLE}_hash ON {TRANSFERS} (hash)",
+        ],
+        [
+            f"DROP INDEX public.idx_{TABLE}_hash",
+            f"CREATE INDEX idx_{TABLE}_hash ON {TRANSFERS} USING hash (hash)",
+        ],
+    ),
     "timestamp: BRIN": instead(
         "idx_whale_transactions_timestamp",
         "block_timestamp",

@@ -10,7 +10,7 @@ import asyncpg
 
 from tests.measure.indexes.loading import INDEXES
 from tests.measure.indexes.tables import MeasuredTable, Values
-from tests.queries.test_plans import PARTITION, nodes
+from tests.plans import PARTITION, nodes
 from typedsql.statements import VARIANTS_FOLDER, Statement, load_statements
 from whaledb.project import PROJECT
 

@@ -4,7 +4,7 @@
 -- name: get_by_hash(chain_id, hash)^
 -- @returns Transfer
 -- A row of a transaction, the first by its block's hash; None where it is not known.
--- Index: whale_transactions_pkey.
+-- Index: idx_whale_transactions_hash.
 SELECT
     t.id,
     t.hash,

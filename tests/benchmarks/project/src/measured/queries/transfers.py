@@ -65,7 +65,7 @@ async def get_by_hash(
     hash: str,
 ) -> Transfer | None:
     """A row of a transaction, the first by its block's hash; None where it is not known.
-    Index: whale_transactions_pkey.
+    Index: idx_whale_transactions_hash.
     """
     return await _get_by_hash.run(db, hash, chain_id)
 
