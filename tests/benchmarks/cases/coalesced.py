@@ -23,7 +23,7 @@ PLAIN = f"{OURS}, one by one"
 PEERS = (raw.PLAIN, psycopg3.ARGS_ROW, sqlalchemy2.CORE)
 CALLERS = (1, 8, 64, 512)
 READS_PER_SAMPLE = {1: 400, 8: 1_200, 64: 6_400, 512: 10_240}
-INSERTS_PER_SAMPLE = {1: 200, 8: 800, 64: 6_400, 512: 10_240}
+INSERTS_PER_SAMPLE = {1: 200, 8: 800, 64: 4_480, 512: 7_168}
 
 Row = dict[str, Any]
 
