@@ -11,14 +11,25 @@ READ: Final = "orphaned_at IS NULL AND succeeded IS DISTINCT FROM FALSE"
 """The rows that most statements read."""
 
 
-def instead(index: str, columns: str, rest: str = "", *, old: str, method: str = "btree") -> Change:
+def instead(
+    index: str,
+    columns: str,
+    rest: str = "",
+    *,
+    old: str,
+    method: str = "btree",
+    old_method: str = "btree",
+) -> Change:
     """An index under the same name made otherwise; `old` are the columns it has."""
     return Change(
         [
             f"DROP INDEX public.{index}",
             f"CREATE INDEX {index} ON {TRANSFERS} USING {method} ({columns}) {rest}",
         ],
-        [f"DROP INDEX public.{index}", f"CREATE INDEX {index} ON {TRANSFERS} ({old})"],
+        [
+            f"DROP INDEX public.{index}",
+            f"CREATE INDEX {index} ON {TRANSFERS} USING {old_method} ({old})",
+        ],
     )
 
 
@@ -68,16 +79,7 @@ def formats(check: str) -> Change:
 
 ALTERNATIVES: Final[Mapping[str, Change]] = {
     "key: led by hash": LED_BY_HASH,
-    "hash: btree": Change(
-        [
-            f"DROP INDEX public.idx_{TABLE}_hash",
-            f"CREATE INDEX idx_{TABLE}_hash ON {TRANSFERS} (hash)",
-        ],
-        [
-            f"DROP INDEX public.idx_{TABLE}_hash",
-            f"CREATE INDEX idx_{TABLE}_hash ON {TRANSFERS} USING hash (hash)",
-        ],
-    ),
+    "hash: btree": instead("idx_whale_transactions_hash", "hash", old="hash", old_method="hash"),
     "timestamp: BRIN": instead(
         "idx_whale_transactions_timestamp",
         "block_timestamp",
