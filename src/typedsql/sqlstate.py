@@ -66,8 +66,8 @@ _NO_PARTITION = "no partition of the table takes the row: make it first"
 
 # The server names the parameter whose text it could not read, and its value where told to.
 _PARAMETER = re.compile(r"portal (?:\"[^\"]*\" )?parameter \$(\d+)")
-# So it does the column that a COPY had come to; beside it may stand the value.
-_COPIED = re.compile(r"^COPY [^,]+, line \d+, column ([^:\n]+)", re.MULTILINE)
+# So it does the line and the column that a COPY had come to; the value may stand behind them.
+_COPY = re.compile(r"^COPY .*?, line (\d+)(?:, column ([^:\n]+))?", re.MULTILINE)
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 # Reasons of the driver and of our codecs that never contain the value itself.
 _SAFE_REASON = re.compile(
@@ -205,8 +205,8 @@ def _from_server(
         text = _condition(failure)
     if match := _PARAMETER.search(context):
         text = f"parameter {_name(match, parameters)} was refused: {text}"
-    elif match := _COPIED.search(context):
-        column = match[1]
+    elif (place := place_in_copy(context)) and place[1]:
+        column = place[1]
         text = f"column {column} was refused: {text}"
     message = f"{where}{text} (SQLSTATE {state})"
     failure.args = (text,)
@@ -224,6 +224,13 @@ def _from_server(
     if state.startswith(("0A", "21", "25P", "26", "2D", "34", "3B", "42")):
         return CodeError(message, query=query, sqlstate=state)
     return OperatorError(message, query=query, sqlstate=state)
+
+
+def place_in_copy(context: str) -> tuple[int, str] | None:
+    """The line, from 1, and the column, or "", that a COPY had come to, by an error's context."""
+    # The statement itself stands last, behind what its triggers ran.
+    found: list[tuple[str, str]] = _COPY.findall(context)
+    return (int(found[-1][0]), found[-1][1]) if found else None
 
 
 def _strip(failure: BaseException) -> None:

@@ -35,7 +35,6 @@ from tests.benchmarks.frame import OURS
 from tests.benchmarks.growing_rows import Transfers
 from tests.benchmarks.server import measured_server
 from tests.measure.indexes.alternatives import LED_BY_HASH
-from tests.measure.indexes.loading import Change
 from typedsql import testing
 from typedsql.bulk.limits import CHUNK_ROWS, LANES
 from typedsql.database import Database
@@ -120,10 +119,13 @@ async def run(
     rows: int = ROWS,
     block_rows: int = BLOCK_ROWS,
     seed: int,
-    change: Change = Change(),  # noqa: B008 - it cannot be changed
+    prepare: Sequence[str] = (),
     on_point: Callable[[Point], None] = lambda _: None,
 ) -> Growth:
-    """Grow the table of a migrated database of its own from empty to `rows`."""
+    """Grow the table of a migrated database of its own from empty to `rows`.
+
+    The statements of `prepare` are run first.
+    """
     transfers = Transfers(seed)
     shuffle = random.Random(seed).shuffle
     order = list(CONTENDERS)
@@ -132,7 +134,7 @@ async def run(
     # The first merge opens its connections.
     first = transfers.next(2 * LANES)
     async with contenders(target, first) as stores, watching(target) as watcher:
-        for statement in change.do:
+        for statement in prepare:
             await watcher.execute(statement)
         for _ in range(EMPTY_ROUNDS):
             shuffle(order)
@@ -351,7 +353,7 @@ def main() -> None:
                     rows=options.rows,
                     block_rows=options.block_rows,
                     seed=options.seed,
-                    change=LED_BY_HASH if options.led_by_hash else Change(),
+                    prepare=LED_BY_HASH.do if options.led_by_hash else (),
                     on_point=lambda point: print(line_of(point, options.block_rows), flush=True),
                 )
             )

@@ -1,6 +1,7 @@
 """Running dbmate as CI does, and dumping what came of it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,8 @@ RUN_LIMIT_S = 120
 DUMP_MAJOR = 18
 """The newest pg_dump dumps every older server."""
 
+MARK = re.compile(r"^-- migrate:(?:up|down)(?: transaction:false)?$", re.MULTILINE)
+"""A section begins behind this line."""
 NOTHING = "-- migrate:up\nSELECT 1;\n\n-- migrate:down\nSELECT 1;\n"
 
 
@@ -72,8 +75,13 @@ def dump(target: ConnectionTarget, *options: str) -> list[str]:
     ]
 
 
+def sections(path: Path) -> tuple[str, str, str]:
+    """What stands above the sections of a migration, and the SQL of up and down."""
+    above, up, down = MARK.split(path.read_text(encoding="utf-8"))
+    return above, up, down
+
+
 def section(path: Path, name: str) -> str:
     """The SQL of the up or the down section of a migration."""
-    text = path.read_text(encoding="utf-8").replace(" transaction:false\n", "\n")
-    up, down = text.split("-- migrate:up")[1].split("-- migrate:down")
+    _, up, down = sections(path)
     return {"up": up, "down": down}[name]

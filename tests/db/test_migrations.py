@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.db.migration_runs import FILES, MIGRATIONS, NOTHING, dump, run_dbmate, section
+from tests.db.migration_runs import FILES, MIGRATIONS, NOTHING, dump, run_dbmate, section, sections
 from typedsql.settings import ConnectionTarget
 
 NOT_REVERSING = """\
@@ -149,12 +149,11 @@ async def test_sign_ins_do_not_queue_for_long_behind_a_migration(
 def test_form(path: Path) -> None:
     assert re.fullmatch(r"[0-9]{14}_[a-z0-9_]+\.sql", path.name)
     text = path.read_text(encoding="utf-8")
-    header, *_ = text.split("-- migrate:up")
-    for label in ("-- Why:    ", "-- Locks:  ", "-- Deploy: "):
-        assert header.count(label) == 1, f"{label} is missing above -- migrate:up"
     for part in ("up", "down"):
         assert len(re.findall(rf"^-- migrate:{part}( transaction:false)?$", text, re.M)) == 1
-    down = section(path, "down")
+    header, _, down = sections(path)
+    for label in ("-- Why:    ", "-- Locks:  ", "-- Deploy: "):
+        assert header.count(label) == 1, f"{label} is missing above -- migrate:up"
     assert down.lstrip().startswith("-- "), "down begins with what is lost"
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     without_bodies = re.sub(r"\$(\w*)\$.*?\$\1\$", "", code, flags=re.DOTALL)

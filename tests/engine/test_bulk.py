@@ -71,6 +71,13 @@ async def test_one_bad_row_in_a_hundred_is_rejected_alone(db: Database) -> None:
     assert await stored(db) == {}
 
 
+class Ordinal:
+    """A whole number to the driver, and to nobody else."""
+
+    def __index__(self) -> int:
+        return 7
+
+
 WRONG: Final[dict[str, dict[str, Any]]] = {
     "column id was refused: expected int, got float": {"id": 5.5},
     "column id was refused: expected int, got list": {"id": [5]},
@@ -82,6 +89,7 @@ WRONG: Final[dict[str, dict[str, Any]]] = {
     "column id was refused: out of int8 range": {"id": 2**63},
     "column word was refused: expected str, got int": {"word": 7},
     "column word was refused: a text with half of": {"word": "\ud800 secret"},
+    "column word was refused: expected str, got list": {"id": Ordinal(), "word": ["secret"]},
 }
 
 

@@ -5,7 +5,6 @@ limit does not reach that wait. Here a listener of the connection ends the COPY.
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from operator import length_hint
@@ -15,7 +14,7 @@ import asyncpg
 
 from typedsql.bulk.rows import Refusals, RowReader, is_from_server
 from typedsql.errors import ConnectionLost, DataError, Error, TransientError
-from typedsql.sqlstate import translate
+from typedsql.sqlstate import place_in_copy, translate
 from typedsql.transaction import Transaction
 
 UNIQUE_VIOLATION: Final = "23505"
@@ -23,7 +22,6 @@ _OTHER_TYPES: Final = ("08P01", "22P03", "22P04")
 """SQLSTATEs of binary data that is not of the column's type: too short, too long, or other."""
 LEAST_REACH_ROWS: Final = 64
 """How far a COPY reaches at least behind a row that was refused."""
-_LINE: Final = re.compile(r"^COPY .*, line (\d+)", re.MULTILINE)
 
 
 class Collision(Exception):
@@ -116,13 +114,13 @@ class Copy:
     def _refuse(self, failure: Exception, rows: Sequence[Any], encoded: int) -> NoReturn:
         """Raise what `failure` means; `encoded` is the position of the row that was last read."""
         if is_from_server(failure):
-            line = _LINE.findall(getattr(failure, "context", None) or "")
+            place = place_in_copy(getattr(failure, "context", None) or "")
             state: object = getattr(failure, "sqlstate", None)
             error = translate(failure, query=self._query)
             if state == UNIQUE_VIOLATION:
                 raise Collision from error
             if isinstance(error, DataError):
-                position = int(line[-1]) - 1 if line else None
+                position = place[0] - 1 if place else None
                 known = position is not None and 0 <= position < len(rows)
                 raise _Refused(position if known else None, error) from failure
         elif _is_connection(failure):

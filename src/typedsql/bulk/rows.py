@@ -1,9 +1,9 @@
 """The rows of one table as a merge is given them, and as COPY takes them."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
 from typing import Any, Final
 
 import asyncpg
@@ -61,7 +61,7 @@ NoneType = type(None)
 _NUMBERS: Final = frozenset({Decimal, int, NoneType})
 _TOO_LARGE: Final = Decimal("1E131072")
 _MOMENTS: Final = frozenset({datetime, NoneType})
-_zone: Final = attrgetter("tzinfo")
+_zone: Final = operator.attrgetter("tzinfo")
 _QUICK: Final[dict[str, Callable[[Sequence[object]], bool]]] = {
     "numeric": _numbers,
     "timestamptz": _moments,
@@ -164,8 +164,8 @@ class RowReader:
 def _unfit(kind: str, value: Any) -> str | None:
     """Why the driver cannot send a value for a column of this type, as far as can be told."""
     if kind in _INTEGER_BITS:
-        bits = _INTEGER_BITS[kind]
-        return None if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1) else f"out of {kind} range"
+        limit = 2 ** (_INTEGER_BITS[kind] - 1)
+        return None if -limit <= operator.index(value) < limit else f"out of {kind} range"
     if kind in _CHARACTERS:
         if not isinstance(value, str):
             return f"expected str, got {type(value).__name__}"
