@@ -14,14 +14,18 @@ from tests.ingest import claim_run
 from tests.ingest.chain import block
 from tests.ingest.inspection import execute, fetch, value
 from tests.ingest.reading import CHAIN, STREAM, read, writing
+from tests.queries.locks import waits_for_lock
 from typedsql.database import Database
 from typedsql.errors import ConfigurationError
-from whaledb.ingest.claims import StreamTaken, claimed
+from whaledb.ingest.claims import Claim, StreamTaken, claimed
 from whaledb.queries import ingest_claims
 from whaledb.rows import HeldClaim
 
 WAIT_LIMIT_S = 60.0
 LEASE_S = 1.5
+LONG_LEASE_S = 600.0
+OVER_S = -1.0
+"""A lease that is over as it is given."""
 NAMED = {"stream": STREAM, "chain_id": CHAIN}
 
 
@@ -189,18 +193,27 @@ async def test_a_lost_claim_is_noticed_by_a_heartbeat_and_stays_lost(db: Databas
     assert await ingest_claims.get(db, **NAMED) is not None
 
 
-async def test_a_long_transaction_does_not_lose_the_stream(db: Database) -> None:
-    """Renewed at its end as well, so that who waits for the row finds the claim alive."""
-    lease_s = 1.0
-    async with claimed(db, **NAMED, lease_s=lease_s) as claim, db.transaction() as tx:
+@pytest.mark.parametrize("renewed_at_end", [True, False])
+async def test_a_long_transaction_renews_again_to_keep_the_stream(
+    db: Database, renewed_at_end: bool
+) -> None:
+    """Who waits for the row finds the claim alive; without the second renewal, expired.
+
+    Without heartbeats, which would renew it as soon as the row is free.
+    """
+    token = await ingest_claims.claim(db, **NAMED, holder="first:1", lease_s=LONG_LEASE_S)
+    assert token is not None
+    claim = Claim(db, **NAMED, lease_s=OVER_S, fencing_token=token)
+    async with db.transaction() as tx:
         await claim.renew(tx)
         other = asyncio.create_task(
-            ingest_claims.claim(db, **NAMED, holder="other:1", lease_s=lease_s)
+            ingest_claims.claim(db, **NAMED, holder="other:1", lease_s=LONG_LEASE_S)
         )
-        await asyncio.sleep(2 * lease_s)
-        assert not other.done()
-        await claim.renew(tx)
-    assert await other is None
+        await waits_for_lock(db, other)
+        if renewed_at_end:
+            claim.lease_s = LONG_LEASE_S
+            await claim.renew(tx)
+    assert (await other is None) == renewed_at_end
 
 
 async def test_a_refused_write_of_a_lost_claim_leaves_nothing(db: Database) -> None:
