@@ -15,9 +15,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 
-from typedsql.arguments import Guards, fit_arguments
+from typedsql.arguments import UNGUARDED, Guards, fit_arguments
 from typedsql.errors import CodeError, DataError, Error, TimeoutExpired
 from typedsql.query import Batched, Executor, as_fetched
+from typedsql.sqlstate import ArgumentRefused
 from typedsql.statements import Statement
 from typedsql.waiting_call import WaitingCall
 
@@ -43,9 +44,9 @@ QUEUE_MAX_AGE_S: Final = 30.0
 DRAIN_TIMEOUT_S: Final = 10.0
 """How long the end of a database waits for the calls that are under way."""
 
-# Of what a row is refused for by itself, beside data: an upsert that meets one row twice, a
-# policy, and what is too long for an index.
-_OF_ONE_ROW: Final = ("21000", "42501", "54000")
+# Of what a row is refused for by itself, beside data: an upsert that meets one row twice, and a
+# policy.
+_OF_ONE_ROW: Final = ("21000", "42501")
 
 
 class Batching:
@@ -156,7 +157,7 @@ class Coalescer(Generic[R]):
     def _enqueue(self, arguments: tuple[object, ...], key: object) -> "asyncio.Future[R]":
         single = self._batched.single
         # None would be an element like any other; what else is refused here need not be split.
-        fit_arguments(self._verified.get(single, ()), arguments, single)
+        fit_arguments(self._verified.get(single, UNGUARDED), arguments, single)
         future: asyncio.Future[R] = self._loop.create_future()
         call = WaitingCall(arguments, key, future)
         if self._line or self._is_full():
@@ -193,7 +194,7 @@ class Coalescer(Generic[R]):
         key = self._batched.key(arguments) if self._batched.key else None
         try:
             hash(key)
-        except TypeError:
+        except Exception:
             # No key column takes such a value, so the call will be refused.
             return object()
         return key
@@ -340,7 +341,8 @@ class Coalescer(Generic[R]):
         if isinstance(failure, DataError):
             # A write whose result cannot be read is stored all the same.
             is_unread = isinstance(failure.__cause__, ValueError | OverflowError)
-            return not is_unread or self._batched.key is None
+            is_unsent = isinstance(failure, ArgumentRefused)
+            return is_unsent or not is_unread or self._batched.key is None
         return failure.sqlstate in _OF_ONE_ROW
 
     def _expire(self) -> None:

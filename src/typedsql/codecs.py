@@ -29,6 +29,7 @@ JSONB_VERSION = b"\x01"
 MICROSECONDS_PER_S = 1_000_000
 
 _NON_FINITE = (b"null", b"NaN", b"Infinity")
+NON_FINITE_DOCUMENT = "a JSON document cannot hold NaN or Infinity"
 _encode_document = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -53,7 +54,7 @@ def encode_json(value: object) -> bytes:
     if any(word in encoded for word in _NON_FINITE) and _has_non_finite(
         msgspec.to_builtins(value, builtin_types=(Decimal,))
     ):
-        raise ValueError("a JSON document cannot hold NaN or Infinity")
+        raise ValueError(NON_FINITE_DOCUMENT)
     return encoded
 
 
@@ -112,7 +113,7 @@ async def install(connection: "asyncpg.Connection[Any]") -> None:
 async def install_bulk(connection: "asyncpg.Connection[Any]") -> None:
     """Set the codecs on a new connection of the bulk pool: all but that of numeric.
 
-    There the driver's own takes part in COPY, and `arguments.refuse_binary_numeric` stands
+    There the driver's own takes part in COPY, and `fitting.refuse_binary_numeric` stands
     before it.
     """
     await connection.set_type_codec(

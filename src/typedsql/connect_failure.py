@@ -5,6 +5,7 @@ the connection pool, the migration runner and the diagnosis alike.
 """
 
 import errno
+import os
 import re
 import socket
 import ssl
@@ -12,14 +13,30 @@ import ssl
 import asyncpg
 import msgspec
 
+from typedsql.connection_target import SESSION_PORT, ConnectionTarget
 from typedsql.errors import ConnectionFailed, Error
-from typedsql.settings import ConnectionTarget
-
-TRANSACTION_POOLER_PORT = 6543
-SESSION_PORT = 5432
+from typedsql.secrecy import forget_frames
+from typedsql.supabase import is_direct, is_supabase
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
-_NO_SUCH_TENANT = "tenant or user not found"
+# Of a host with several addresses the event loop tells all failures as one, without a number.
+_UNREACHABLE_WORDS = tuple(os.strerror(number) for number in _UNREACHABLE)
+_USE_SESSION_POOLER = (
+    "use a network with IPv6, or the session pooler's host and port"
+    f" {SESSION_PORT}, as Supabase's dashboard shows them under Connect"
+)
+# Supavisor's, of several releases; PgBouncer says the second as well.
+_NO_SUCH_TENANT = re.compile(r"tenant(/| or )user\b.*not found", re.IGNORECASE)
+_NO_CLIENT_SLOT = re.compile(
+    r"max ?clients ?in|max clients reached|max client connections reached"
+    r"|no more connections allowed|\bEMAXCONN",
+    re.IGNORECASE,
+)
+_STARTUP_PARAMETER = re.compile(r"unsupported startup parameter(?: in options)?:? *([\w.]*)")
+_NO_DATABASE = re.compile(r'database ".*" does not exist', re.DOTALL)
+_NO_SERVER_BEHIND = ("server login", "server conn crashed", "cannot connect to server")
+_PREPARED_STATEMENT = ("26000", "42P05")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NO_SLOT = "the server has no free connection slot"
 _LIMITED = re.compile("too many connections for (role|database) ")
 _REJECTED_TLS = "rejected SSL upgrade"
@@ -50,7 +67,7 @@ def explain(failure: BaseException, target: ConnectionTarget) -> ConnectProblem 
             "check host and port, and whether a firewall drops the packets",
         )
     if isinstance(failure, ssl.SSLError):
-        return _tls_failed(failure, where)
+        return _tls_failed(failure, target, where)
     if isinstance(failure, OSError):
         return _not_reached(failure, target, where)
     if _ended_early(failure):
@@ -70,6 +87,7 @@ def connection_failed(failure: BaseException, target: ConnectionTarget) -> Error
     if problem is None:
         return None
     sqlstate = failure.sqlstate if isinstance(failure, asyncpg.PostgresError) else None
+    forget_frames(failure)
     return ConnectionFailed(str(problem), sqlstate=sqlstate)
 
 
@@ -78,7 +96,7 @@ def may_pass(failure: BaseException) -> bool:
     if isinstance(failure, asyncpg.ConnectionDoesNotExistError | ConnectionError):
         return _REJECTED_TLS not in str(failure)
     if isinstance(failure, asyncpg.PostgresError):
-        return failure.sqlstate in _PASSING
+        return failure.sqlstate in _PASSING or _NO_CLIENT_SLOT.search(str(failure)) is not None
     if _ended_early(failure):
         return True
     if isinstance(failure, socket.gaierror):
@@ -100,9 +118,18 @@ def _ended_early(failure: BaseException) -> bool:
     return isinstance(failure, asyncpg.InternalClientError)
 
 
-def _place(target: ConnectionTarget) -> str:
-    """Where the user's name and password were given."""
-    return "the URL" if target.source == "argument" else target.source
+def _correct_login(target: ConnectionTarget) -> str:
+    """Where the user's name and password were given, and what is easily wrong there."""
+    if not target.source.startswith(("POSTGRES_", "SUPABASE_")):
+        place = "the URL" if target.source == "argument" else target.source
+        return f"correct them in {place}, where # / @ ? % and : of a password are percent-encoded"
+    password = target.password.get_secret_value() if target.password else ""
+    if _ESCAPE.search(password):
+        return (
+            f"correct them in {target.source}: the password stands there as it is, and is not"
+            " percent-encoded as in a URL"
+        )
+    return f"correct them in {target.source}"
 
 
 def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> ConnectProblem:
@@ -115,16 +142,15 @@ def _not_reached(failure: OSError, target: ConnectionTarget, where: str) -> Conn
             "turn TLS on at the server, or set sslmode=disable if the way there is trusted",
         )
     if isinstance(failure, socket.gaierror):
-        return ConnectProblem(
-            "unknown_host",
-            f"{where}: the host name cannot be resolved",
-            "check its spelling, and the network's name service",
-        )
-    if failure.errno in _UNREACHABLE or "Network is unreachable" in str(failure):
+        action = "check its spelling, and the network's name service"
+        if is_direct(target.host):
+            action += f"; if the host only has an IPv6 address: {_USE_SESSION_POOLER}"
+        return ConnectProblem("unknown_host", f"{where}: the host name cannot be resolved", action)
+    if failure.errno in _UNREACHABLE or any(words in str(failure) for words in _UNREACHABLE_WORDS):
         return ConnectProblem(
             "unreachable",
             f"{where}: the network cannot be reached; the host may only have an IPv6 address",
-            f"use a network with IPv6, or the session pooler's host and port {SESSION_PORT}",
+            _USE_SESSION_POOLER,
         )
     if type(failure) is ConnectionError:
         # asyncpg's own: somebody took the connection, and closed it without a word.
@@ -151,12 +177,18 @@ def _not_postgresql(where: str) -> ConnectProblem:
     )
 
 
-def _tls_failed(failure: ssl.SSLError, where: str) -> ConnectProblem:
+def _whence(target: ConnectionTarget) -> str:
+    place = " (dashboard: Database, Settings, SSL Configuration)"
+    return place if is_supabase(target.host) else ""
+
+
+def _tls_failed(failure: ssl.SSLError, target: ConnectionTarget, where: str) -> ConnectProblem:
     if isinstance(failure, ssl.SSLCertVerificationError):
         return ConnectProblem(
             "certificate",
             f"{where}: the server's certificate was refused ({failure.verify_message})",
-            "set PGSSLROOTCERT to the right CA certificate, and check the host name",
+            f"set PGSSLROOTCERT to the right CA certificate{_whence(target)}, and check the"
+            " host name",
         )
     # OpenSSL sets the reason; Python's own TLS errors do not have one.
     reason: str = getattr(failure, "reason", None) or type(failure).__name__
@@ -167,6 +199,64 @@ def _tls_failed(failure: ssl.SSLError, where: str) -> ConnectProblem:
     )
 
 
+def _refused_by_pooler(
+    text: str, state: str, target: ConnectionTarget, where: str
+) -> ConnectProblem | None:
+    """What only a pooler between client and server says, None where it is not that."""
+    if _NO_SUCH_TENANT.search(text):
+        return ConnectProblem(
+            "tenant_not_found",
+            f"{where}: the shared pooler does not know this user",
+            "its user names are role.project_ref, and host and region must be the project's",
+        )
+    if _NO_CLIENT_SLOT.search(text):
+        return ConnectProblem(
+            "pooler_full",
+            f"{where}: the pooler takes no further client",
+            "close some, let each process have fewer (max_size, bulk_max_size), or use the"
+            " pooler in transaction mode, Supabase's at port 6543",
+        )
+    if state in _PREPARED_STATEMENT:
+        return ConnectProblem(
+            "prepared_statements",
+            f"{where}: a pooler gives each transaction another session, without the prepared"
+            " statements of this one",
+            "set DATABASE_MODE=transaction",
+        )
+    parameter = _STARTUP_PARAMETER.search(text)
+    if parameter:
+        named = f" ({parameter[1]})" if parameter[1] else ""
+        return ConnectProblem(
+            "startup_parameter",
+            f"{where}: a pooler answers there, and takes no setting for a session{named}",
+            "set DATABASE_MODE=transaction, in which none is sent",
+        )
+    # PgBouncer has this one SQLSTATE for whatever it refuses.
+    return _refused_by_pgbouncer(text, target, where) if state == "08P01" else None
+
+
+def _refused_by_pgbouncer(text: str, target: ConnectionTarget, where: str) -> ConnectProblem | None:
+    if "authentication failed" in text or "no such user" in text:
+        return ConnectProblem(
+            "wrong_password",
+            f"{where}: the pooler says that the password or the user name is wrong",
+            f"{_correct_login(target)}, or have its operator add the user there",
+        )
+    if "no such database" in text or _NO_DATABASE.fullmatch(text):
+        return ConnectProblem(
+            "unknown_database",
+            f"{where}: the pooler has no database {target.database}",
+            "check its name, and the pooler's list of databases",
+        )
+    if any(words in text for words in _NO_SERVER_BEHIND):
+        return ConnectProblem(
+            "pooler_without_server",
+            f"{where}: the pooler gets no connection to its server",
+            "see whether the server runs, and what the pooler's log says",
+        )
+    return None
+
+
 def _refused_by_server(
     failure: asyncpg.PostgresError, target: ConnectionTarget, where: str
 ) -> ConnectProblem:
@@ -174,17 +264,14 @@ def _refused_by_server(
     state = failure.sqlstate or ""
     if isinstance(failure, asyncpg.ConnectionDoesNotExistError):  # the driver's own
         return _not_postgresql(where)
-    if _NO_SUCH_TENANT in text.lower():
-        return ConnectProblem(
-            "tenant_not_found",
-            f"{where}: the shared pooler does not know this user",
-            "its user names are role.project_ref, and host and region must be the project's",
-        )
+    problem = _refused_by_pooler(text, state, target, where)
+    if problem is not None:
+        return problem
     if state == "28P01":
         return ConnectProblem(
             "wrong_password",
             f"{where}: the password or the user name is wrong",
-            f"correct them in {_place(target)}",
+            _correct_login(target),
         )
     if state == "28000" and any(word in text for word in _WITHOUT_TLS):
         return ConnectProblem(

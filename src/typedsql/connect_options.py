@@ -12,6 +12,7 @@ from typedsql.verify import MigrationCheck
 DEFAULT_MIN_SIZE = 1
 DEFAULT_MAX_SIZE = 10
 DEFAULT_BULK_MAX_SIZE = 2
+DEFAULT_GATEWAY_MAX_SIZE = 10
 MAX_LIFETIME_S = 1800.0
 MAX_IDLE_S = 300.0
 LIVENESS_IDLE_S = 30.0
@@ -42,6 +43,8 @@ class ConnectOptions(TypedDict, total=False):
     """Connections at most; default 10."""
     bulk_max_size: int
     """Connections of bulk transactions at most, beside the others; default 2."""
+    gateway_max_size: int
+    """Connections of a gateway at most, where there is one, beside the others; default 10."""
     connect_timeout_s: float
     """For one connection to open; default 10."""
     acquire_timeout_s: float
@@ -83,6 +86,15 @@ def bulk_limits(options: ConnectOptions) -> PoolLimits:
     return msgspec.structs.replace(pool_limits(options), min_size=0, max_size=max_size)
 
 
+def gateway_limits(options: ConnectOptions) -> PoolLimits:
+    """Those of the pool for transactions in a user's name."""
+    max_size = options.get("gateway_max_size", DEFAULT_GATEWAY_MAX_SIZE)
+    limits = pool_limits(options)
+    return msgspec.structs.replace(
+        limits, min_size=min(limits.min_size, max_size), max_size=max_size
+    )
+
+
 def check_follow_options(options: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for what would be ignored, or would wait for ever."""
     unknown = sorted(options.keys() - ConnectOptions.__annotations__.keys())
@@ -94,7 +106,12 @@ def check_follow_options(options: Mapping[str, Any]) -> None:
             isinstance(value, int | float) and math.isfinite(value) and value > 0
         ):
             raise ConfigurationError(f"{name}: expected seconds, more than 0, as every wait ends")
-    for name, least in (("min_size", 0), ("max_size", 1), ("bulk_max_size", 1)):
+    for name, least in (
+        ("min_size", 0),
+        ("max_size", 1),
+        ("bulk_max_size", 1),
+        ("gateway_max_size", 1),
+    ):
         value = options.get(name, least)
         if not isinstance(value, int) or value < least:
             raise ConfigurationError(f"{name}: expected a whole number of at least {least}")

@@ -43,6 +43,11 @@ class UrlParts:
 class _MalformedError(Exception):
     """Says which part of a URL is wrong; never leaves this module."""
 
+    def __init__(self, problem: str, *, escape: bool = False) -> None:
+        super().__init__(problem)
+        self.escape = escape
+        """Whether a character that was not percent-encoded is the likely reason."""
+
 
 def parse_url(url: SecretStr, *, name: str) -> UrlParts:
     """Split a `postgres://` or `postgresql://` URL.
@@ -56,8 +61,11 @@ def parse_url(url: SecretStr, *, name: str) -> UrlParts:
     try:
         return _parse(url.get_secret_value().strip())
     except _MalformedError as malformed:
-        problem = str(malformed)
-    raise ConfigurationError(f"{name} is not a usable PostgreSQL URL: {problem}")
+        problem, escape = str(malformed), malformed.escape
+    told = f"{name} is not a usable PostgreSQL URL: {problem}"
+    if escape:
+        raise ConfigurationError(told, action=_PERCENT_HINT, code="special_characters")
+    raise ConfigurationError(told)
 
 
 def check_port(text: str) -> int | None:
@@ -95,14 +103,14 @@ def _parse(url: str) -> UrlParts:
     if any(character.isspace() or not character.isprintable() for character in rest):
         raise _MalformedError("it contains a space or a control character; percent-encode it.")
     if "#" in rest:
-        raise _MalformedError(f"it contains a bare #. {_PERCENT_HINT}")
+        raise _MalformedError("it contains a bare #.", escape=True)
     before_query, _, query = rest.partition("?")
     authority, _, path = before_query.partition("/")
     if "@" in path or "@" in query or authority.count("@") > 1:
         # Where a password holds a bare / ? or @, its tail would be taken for another part.
-        raise _MalformedError(f"it contains an @ where none can stand. {_PERCENT_HINT}")
+        raise _MalformedError("it contains an @ where none can stand.", escape=True)
     if "/" in path:
-        raise _MalformedError(f"its database name contains a bare /. {_PERCENT_HINT}")
+        raise _MalformedError("its database name contains a bare /.", escape=True)
     userinfo, at, hostinfo = authority.rpartition("@")
     user, colon, password = userinfo.partition(":")
     if at and not user:
@@ -126,9 +134,7 @@ def _parameters(query: str) -> dict[str, str]:
     for pair in query.split("&") if query else ():
         name, equals, value = pair.partition("=")
         if not equals or _PARAMETER_NAME.fullmatch(name) is None:
-            raise _MalformedError(
-                f"what follows its ? is not a list of name=value. {_PERCENT_HINT}"
-            )
+            raise _MalformedError("what follows its ? is not a list of name=value.", escape=True)
         if name not in PARAMETERS:
             raise _MalformedError(
                 f"its parameter {name} is not supported; supported are {', '.join(PARAMETERS)}."
@@ -161,13 +167,14 @@ def _address(hostinfo: str, parameters: dict[str, str]) -> tuple[str, int]:
     if not is_host(host) or ("socket" in parameters and not host.startswith("/")):
         raise _MalformedError(
             "its host is neither a name, nor an address, nor an absolute socket folder"
-            f" (IPv6 stands in brackets before the port). {_PERCENT_HINT}"
+            " (IPv6 stands in brackets before the port).",
+            escape=True,
         )
     if not port:
         return host, DEFAULT_PORT
     number = check_port(port)
     if number is None:
-        raise _MalformedError(f"its port is not a number from 1 to 65535. {_PERCENT_HINT}")
+        raise _MalformedError("its port is not a number from 1 to 65535.", escape=True)
     return host, number
 
 
@@ -184,13 +191,13 @@ def _host_and_port(hostinfo: str) -> tuple[str, str]:
 
 def _decode(text: str, part: str) -> str:
     if _BAD_ESCAPE.search(text):
-        raise _MalformedError(f"its {part} contains a bare %. {_PERCENT_HINT}")
+        raise _MalformedError(f"its {part} contains a bare %.", escape=True)
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
         decoded = None
     if decoded is None:
-        raise _MalformedError(f"its {part} is not UTF-8 once percent-decoded. {_PERCENT_HINT}")
+        raise _MalformedError(f"its {part} is not UTF-8 once percent-decoded.", escape=True)
     if "\0" in decoded:
         raise _MalformedError(f"its {part} contains a NUL character, which PostgreSQL cannot take.")
     return decoded

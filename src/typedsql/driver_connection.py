@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from typedsql.durations import milliseconds
+from typedsql.errors import CodeError
+from typedsql.secrecy import forget_frames
 from typedsql.settings import ConnectionTarget
+from typedsql.statements import copies_from_client
 
 if TYPE_CHECKING:
     Driver = asyncpg.Connection[asyncpg.Record]
@@ -25,6 +29,22 @@ else:
 KEEPALIVE_INTERVAL_S = 10
 KEEPALIVE_PROBES = 3
 """Unanswered probes after which the system gives a connection up."""
+
+# What waits for COMMIT to be checked is checked before, in the name that it was done in.
+_LEAVE_NOTHING = """/* typedsql.leave_nothing */
+SET CONSTRAINTS ALL IMMEDIATE;
+RESET SESSION AUTHORIZATION;
+RESET ALL
+"""
+_FORGET_USER = """/* typedsql.forget_user */
+SET CONSTRAINTS ALL IMMEDIATE;
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
+RESET "request.jwt.claim";
+RESET "request.jwt.claim.sub";
+RESET "request.jwt.claim.role";
+RESET "request.jwt.claims"
+"""
 
 Install = Callable[["Connection"], Awaitable[None]]
 """Sets the codecs of a new connection."""
@@ -40,6 +60,13 @@ class Connection(Driver):
         self.altered = False
         """Whether a user has set what no reset of the session undoes: codecs, query loggers."""
         self._poll: Callable[[int], list[tuple[int, int]]] | None = None
+
+    application_name: str = ""
+    """Under which it was opened."""
+
+    idle_in_transaction_timeout_s: float | None = None
+    """What the session is told of it once it is open, and after each reset; None where it was
+    told at connecting."""
 
     def get_reset_query(self) -> str:
         # RESET ALL, which the driver's query ends with, leaves the role as it was set, and
@@ -62,6 +89,18 @@ class Connection(Driver):
         self.altered = True
         super().add_query_logger(callback)
 
+    def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
+        """As the driver's; refuses the COPY that it would wait for without end.
+
+        It sends no rows for one, and the server waits for them.
+        """
+        if not arguments and copies_from_client(query):
+            raise CodeError(
+                "COPY ... FROM STDIN is not run by execute(), which sends no rows: call "
+                "copy_records_to_table or copy_to_table"
+            )
+        return super().execute(query, *arguments, timeout=timeout)
+
     async def clean(self, *, timeout_s: float) -> None:
         """Undo whatever its last user has left: a running statement, a transaction, settings.
 
@@ -75,6 +114,21 @@ class Connection(Driver):
             # Before that it is not known whether it is in a transaction.
             await driver._protocol._wait_for_cancellation()
             await self.reset()
+            await self.limit_idle_transactions()
+
+    async def leave_nothing(self) -> None:
+        """Undo, before a COMMIT, what was set for the session, where nobody could do it later.
+
+        A session of the pool's own is reset when it comes back.
+        """
+
+    async def forget_user(self) -> None:
+        """The same, of a user's name alone."""
+
+    async def limit_idle_transactions(self) -> None:
+        """Tell the session what it was not told at connecting, as poolers refuse it there."""
+        if self.idle_in_transaction_timeout_s is not None:
+            await set_idle_limit(self, self.idle_in_transaction_timeout_s, local=False)
 
     def heard_something(self) -> bool:
         """Whether something has arrived that nobody asked for: on an idle connection, its end.
@@ -138,6 +192,51 @@ class Connection(Driver):
             driver._drop_local_type_cache()
 
 
+class ConnectionForTransactions(Connection):
+    """A connection to a pooler that lends a server's session for one transaction at a time.
+
+    What one statement leaves in a session the next one does not find, and another client
+    does: so nothing is left there, and nothing undone.
+    """
+
+    def get_reset_query(self) -> str:
+        # Something has to be said: where the driver refused an argument after it had named the
+        # statement, the server waits inside it, with its tables locked, until it hears more.
+        return "/* typedsql.end_of_use */ SELECT 1"
+
+    async def leave_nothing(self) -> None:
+        await self.execute(_LEAVE_NOTHING)
+        # The pooler takes over what the server says of it, for the rest of this connection.
+        await self.fetchval(
+            "/* typedsql.application_name */ SELECT set_config('application_name', $1, FALSE)",
+            self.application_name,
+        )
+
+    async def forget_user(self) -> None:
+        # A function that was called may have set them for the session, which others have next.
+        await self.execute(_FORGET_USER)
+
+    async def _get_statement(self, *arguments: Any, **options: Any) -> Any:
+        # Without a name the driver sends the statement again together with its arguments.
+        if options.get("named"):
+            options["named"] = ""
+        driver: Any = super()
+        return await driver._get_statement(*arguments, **options)
+
+
+async def set_idle_limit(connection: Any, limit_s: float, *, local: bool) -> None:
+    """After how long the server ends a transaction in which nothing happens.
+
+    `local` is for the open transaction alone.
+    """
+    await connection.fetchval(
+        "/* typedsql.idle_limit */ SELECT set_config("
+        "'idle_in_transaction_session_timeout', $1, $2)",
+        milliseconds(limit_s),
+        local,
+    )
+
+
 async def open_connection(
     target: ConnectionTarget,
     install: Install,
@@ -145,22 +244,40 @@ async def open_connection(
     connect_timeout_s: float,
     command_timeout_s: float,
     keepalive_idle_s: int,
-    server_settings: dict[str, str],
+    idle_in_transaction_timeout_s: float,
+    application_name: str,
 ) -> Connection:
     """A connection with its codecs, within `connect_timeout_s`. Raises what the driver does."""
-    async with asyncio.timeout(connect_timeout_s):
-        connection: Any = await asyncpg.connect(
-            **target.asyncpg_arguments(),
-            timeout=connect_timeout_s,
-            command_timeout=command_timeout_s,
-            connection_class=Connection,
-            server_settings=server_settings,
+    settings = {"application_name": application_name}
+    how: dict[str, Any] = {"connection_class": Connection}
+    if target.mode == "direct":
+        settings["idle_in_transaction_session_timeout"] = milliseconds(
+            idle_in_transaction_timeout_s
         )
+    elif target.mode == "transaction":
+        how = {"connection_class": ConnectionForTransactions, "statement_cache_size": 0}
+    async with asyncio.timeout(connect_timeout_s):
+        try:
+            connection: Any = await asyncpg.connect(
+                **target.asyncpg_arguments(),
+                **how,
+                timeout=connect_timeout_s,
+                command_timeout=command_timeout_s,
+                server_settings=settings,
+            )
+        except BaseException as failure:
+            # A caller who is cancelled, or has a time limit of its own, gets these frames too.
+            forget_frames(failure)
+            raise
         opened: Connection = connection
         try:
+            opened.application_name = application_name
             opened.watch_socket(keepalive_idle_s)
             await install(opened)
             opened.altered = False
+            if target.mode == "session":
+                opened.idle_in_transaction_timeout_s = idle_in_transaction_timeout_s
+                await opened.limit_idle_transactions()
         except BaseException:
             opened.terminate()
             raise

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from typedsql.errors import ConfigurationError
@@ -28,6 +28,10 @@ class Environment(BaseSettings):
         case_sensitive=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_mode: str | None = Field(default=None, validation_alias="DATABASE_MODE")
+    gateway_database_url: SecretStr | None = Field(
+        default=None, validation_alias="GATEWAY_DATABASE_URL"
+    )
     postgres_host: SecretStr | None = Field(default=None, validation_alias="POSTGRES_HOST")
     postgres_port: SecretStr | None = Field(default=None, validation_alias="POSTGRES_PORT")
     postgres_database: SecretStr | None = Field(default=None, validation_alias="POSTGRES_DB")
@@ -36,6 +40,10 @@ class Environment(BaseSettings):
     supabase_url: SecretStr | None = Field(default=None, validation_alias="SUPABASE_URL")
     supabase_db_password: SecretStr | None = Field(
         default=None, validation_alias="SUPABASE_DB_PASSWORD"
+    )
+    supabase_anon_key: SecretStr | None = Field(default=None, validation_alias="SUPABASE_ANON_KEY")
+    supabase_service_role_key: SecretStr | None = Field(
+        default=None, validation_alias="SUPABASE_SERVICE_ROLE_KEY"
     )
     pgsslmode: str | None = Field(default=None, validation_alias="PGSSLMODE")
     pgsslrootcert: str | None = Field(default=None, validation_alias="PGSSLROOTCERT")
@@ -56,17 +64,40 @@ class Environment(BaseSettings):
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Environment":
-        """The variables of the process, or of `environ` in its place."""
+        """The variables of the process, or of `environ` in its place.
+
+        Raises:
+            ConfigurationError: a value in `environ` is no text.
+        """
         if environ is None:
             return cls()
         names = [str(field.validation_alias) for field in cls.model_fields.values()]
         # Known names alone: the base class gives those that begin with _ a meaning.
-        return _GivenEnvironment.model_validate({n: environ[n] for n in names if environ.get(n)})
+        given = {name: environ[name] for name in names if environ.get(name)}
+        del environ
+        try:
+            return _GivenEnvironment.model_validate(given)
+        except ValidationError as failure:
+            refused = {str(error["loc"][0]) for error in failure.errors(include_input=False)}
+        # Raised outside the except block, and without the values: see `parse_url`.
+        del given
+        raise ConfigurationError(f"{', '.join(sorted(refused))} must be text.")
 
     def postgres(self) -> dict[str, SecretStr]:
         """The POSTGRES_* variables that are set, by what they say (see POSTGRES_VARIABLES)."""
         said = {name: getattr(self, f"postgres_{name}") for name in POSTGRES_VARIABLES}
         return {name: value for name, value in said.items() if value is not None}
+
+    def api_keys(self) -> dict[str, SecretStr]:
+        """The keys of Supabase's HTTP API that are set, by the variable's name.
+
+        Read only so that they are masked, and so that none is taken for a password.
+        """
+        keys = {
+            "SUPABASE_ANON_KEY": self.supabase_anon_key,
+            "SUPABASE_SERVICE_ROLE_KEY": self.supabase_service_role_key,
+        }
+        return {name: value for name, value in keys.items() if value is not None}
 
     def home_folder(self) -> Path:
         """HOME, else the home that the system knows for this user.

@@ -101,6 +101,20 @@ class CodeError(Error):
     """The call or the SQL is wrong and stays wrong however often it is tried."""
 
 
+class IdentityRefused(CodeError, ValueError):
+    """`Database.as_user` was asked for what it never does; nothing was sent.
+
+    A role other than those of API users, a user who is no UUID, or one user inside of another.
+    """
+
+
+class IdentityLost(CodeError):
+    """The transaction that ran in a user's name is over before its block is.
+
+    Something inside ended it, so nothing more is run: it would be in the login's own name.
+    """
+
+
 class StatementDrift(CodeError):
     """A statement is not what was analysed: its file or the database changed since."""
 
@@ -110,7 +124,24 @@ class OperatorError(Error):
 
 
 class ConfigurationError(OperatorError):
-    """Settings are missing, contradict each other or cannot be used."""
+    """Settings are missing, contradict each other or cannot be used.
+
+    `code` is a word that the doctor tells the mistake by. `problem` and `action` are the two
+    halves of the message, `action` empty where the problem says what to do as well.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        action: str = "",
+        code: str = "configuration",
+        query: str | None = None,
+    ) -> None:
+        super().__init__(f"{problem} {action}" if action else problem, query=query)
+        self.problem = problem
+        self.action = action
+        self.code = code
 
 
 class ConnectionFailed(OperatorError):

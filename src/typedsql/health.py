@@ -9,6 +9,7 @@ import msgspec
 from typedsql.connect_failure import connection_failed
 from typedsql.database import Database
 from typedsql.errors import Error
+from typedsql.identities import unsafe_api_roles
 from typedsql.project import Project
 from typedsql.settings import ConnectionTarget
 from typedsql.sqlstate import translate
@@ -51,19 +52,23 @@ async def check_health(db: Database, *, timeout_s: float = HEALTH_TIMEOUT_S) -> 
     """Look at the database through its pool.
 
     Never raises for a sick database: it is `unhealthy`, with a reason. Unhealthy are a
-    server that does not answer within `timeout_s` and a migration older than the code's.
+    server that does not answer within `timeout_s`, to the gateway's login too where there is
+    one, a migration older than the code's, and an API role that row level security does not
+    limit.
     """
     expected = db.project.latest_migration
     try:
         async with (
             asyncio.timeout(timeout_s),
-            db.connection(wait_for_server=False) as connection,
+            db.checking_connection(wait_for_server=False) as connection,
         ):
             server = await connection.fetchrow(_SERVER)
             started = time.perf_counter()
             await connection.fetchval("SELECT 1")
             latency_ms = round((time.perf_counter() - started) * 1000, 3)
             version = await applied_version(connection, db.project)
+            unsafe = await unsafe_api_roles(connection)
+            await db.ask_gateway()
     except Exception as failure:
         return Health(
             status="unhealthy",
@@ -73,7 +78,7 @@ async def check_health(db: Database, *, timeout_s: float = HEALTH_TIMEOUT_S) -> 
             pool_size=db.pool_size,
             pool_idle=db.pool_idle,
         )
-    reason = behind(version, db.project)
+    reason = "; ".join(unsafe) or behind(version, db.project)
     return Health(
         status="unhealthy" if reason else "healthy",
         reason=reason,

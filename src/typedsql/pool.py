@@ -168,13 +168,13 @@ class Pool:
         self._offer(pooled)
         return None
 
-    async def settle(self, pooled: Pooled, *, dirty: bool) -> None:
+    async def settle(self, pooled: Pooled, *, dirty: bool, wait: bool = True) -> None:
         """Take a connection back and see to it that little remains of its use.
 
         Waits until the server has ended what failed, but not for long: the task goes on
-        without the caller. `dirty` after any failure: where a statement was prepared and
-        not run, the server waits inside it, with its tables locked against DDL, until it
-        hears more.
+        without the caller, and from the beginning where there is nothing to `wait` for.
+        `dirty` after any failure: where a statement was prepared and not run, the server waits
+        inside it, with its tables locked against DDL, until it hears more.
         """
         pooled.dirty = dirty
         if pooled.connection.altered:
@@ -182,7 +182,7 @@ class Pool:
         # It would keep the frames of the failure, with what was in them, until the next one.
         pooled.session.failed = None
         cleaning = self.give_back(pooled)
-        if cleaning is not None:
+        if cleaning is not None and wait:
             await asyncio.wait({cleaning}, timeout=SETTLE_TIMEOUT_S)
 
     def expire(self) -> None:

@@ -53,6 +53,8 @@ class DatabaseStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """The pool that statements, transactions and raw connections come from."""
     bulk: PoolStatistics
     """The pool of bulk transactions."""
+    gateway: PoolStatistics | None = None
+    """The pool of transactions in a user's name; None where they share that of queries."""
 
 
 class Counters:

@@ -35,6 +35,8 @@ class PooledStatements(Executor):
         *,
         pool: Pool,
         bulk: Pool,
+        gateway: tuple[Pool, ConnectionTarget] | None,
+        idle_limit_s: float | None = None,
     ) -> None:
         self.target = target
         """Where its connections go."""
@@ -43,6 +45,12 @@ class PooledStatements(Executor):
         self._verified = verified
         self._pool = pool
         self._bulk = bulk
+        self._gateway: Pool | None = None
+        self._gateway_target = target
+        if gateway is not None:
+            self._gateway, self._gateway_target = gateway
+        self._idle_limit_s = idle_limit_s
+        """What each transaction tells the server of it; None where the session has told."""
         self._expire_next_at = 0.0
 
     async def _acquire(self, pool: Pool, *, wait_for_server: bool = True) -> Pooled:
@@ -59,25 +67,31 @@ class PooledStatements(Executor):
             limits = pool.limits
             if pool.size < limits.max_size:
                 # It was not the others who kept it from connecting.
-                raise connection_failed(failure, self.target) or failure from failure
+                raise connection_failed(failure, self._target_of(pool)) or failure from failure
             raise TimeoutExpired(
                 f"no connection came free within {limits.acquire_timeout_s:g} s: "
                 f"all {limits.max_size} are in use. Inside a transaction hand that to the "
                 "functions called there: the database would need another connection"
             ) from failure
         except Exception as failure:
-            error = connection_failed(failure, self.target)
+            error = connection_failed(failure, self._target_of(pool))
             if error is None or error is failure:
                 raise
             raise error from failure
+
+    def _target_of(self, pool: Pool) -> ConnectionTarget:
+        return self._gateway_target if pool is self._gateway else self.target
 
     def expire_connections(self) -> None:
         """Have every connection made anew: idle ones now, those in use when they come back.
 
         A host name is resolved again then, for example to the primary server after a failover.
         """
-        self._pool.expire()
-        self._bulk.expire()
+        for pool in self._pools():
+            pool.expire()
+
+    def _pools(self) -> list[Pool]:
+        return [pool for pool in (self._pool, self._bulk, self._gateway) if pool is not None]
 
     def _leave_wrong_node(self) -> None:
         """Expire the connections, but once for all calls that found the server read-only."""
@@ -88,19 +102,23 @@ class PooledStatements(Executor):
 
     @asynccontextmanager
     async def _lent(
-        self, pool: Pool, verified: Verified
+        self, pool: Pool, verified: Verified, *, reset: bool = False
     ) -> AsyncGenerator[tuple[Any, Session], None]:
-        """A connection and its session for a block: whoever keeps them cannot use them later."""
+        """A connection and its session for a block: whoever keeps them cannot use them later.
+
+        With `reset`, its session is reset before the next user has it, whatever ran in it.
+        """
         pooled = pool.take() or await self._acquire(pool)
         lent = pooled.connection.lend()
+        kind = BulkSession if verified.binary_numeric else Session
+        session = kind(lent, verified, self.project)
         failed = True
         try:
-            session = BulkSession if verified.binary_numeric else Session
-            yield lent, session(lent, verified, self.project)
+            yield lent, session
             failed = False
         finally:
             pooled.connection.take_back(lent)
-            await pool.settle(pooled, dirty=failed)
+            await pool.settle(pooled, dirty=failed or session.lent or reset, wait=failed)
 
     async def fetch_all(
         self,
@@ -167,7 +185,9 @@ class PooledStatements(Executor):
             try:
                 async with (
                     self._lent(self._pool, self._verified) as (lent, session),
-                    Transaction.begin(lent, session, readonly=True),
+                    Transaction.begin(
+                        lent, session, readonly=True, idle_limit_s=self._idle_limit_s
+                    ),
                 ):
                     batches = session.batches(statement, arguments)
                     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from typedsql.errors import ConfigurationError
+from typedsql.identifiers import quoted_table
 
 PACKAGED = "_project"
 """Folder inside an installed package that holds what a checkout has at its top level."""
@@ -33,15 +34,17 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     dbmate_env: str
     command: str = "typedsql"
     """What runs this project's commands: a program of its own, or the engine's."""
+    schemas: tuple[str, ...] = ("public",)
+    """The project's own, whose indexes are looked at."""
+    exposed_schemas: tuple[str, ...] = ()
+    """Those of the database that an API exposes."""
     checkout: Path | None = None
     """Set by the tools, which work on a source tree that need not be importable."""
 
     @property
     def quoted_migrations_table(self) -> str:
         """The same as it stands in SQL: an identifier cannot be a parameter."""
-        return ".".join(
-            '"' + part.replace('"', '""') + '"' for part in self.migrations_table.split(".")
-        )
+        return quoted_table(self.migrations_table)
 
     @property
     def migrate_advice(self) -> str:

@@ -1,9 +1,8 @@
 """A transaction function, run again where that is safe and can do better."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
 
 from typedsql.errors import (
@@ -16,6 +15,7 @@ from typedsql.errors import (
     TimeoutExpired,
     TransientError,
 )
+from typedsql.nesting import Nesting
 from typedsql.outcome import Mark, Outcome, look_up
 from typedsql.retry import WRONG_NODE, Backoff
 from typedsql.sqlstate import translate
@@ -65,7 +65,7 @@ class TransactionRun:
             )
         backoff = Backoff()
         expired = False
-        with _alone(self._database):
+        with _RUNS.alone(self._database):
             for _ in range(1, self._attempts):
                 try:
                     return await self._attempt(function)
@@ -139,35 +139,11 @@ def _may_do_better(failure: Error) -> bool:
     return isinstance(failure, ConnectionLost) and not isinstance(failure, OutcomeUnknown)
 
 
-_running: ContextVar[tuple["_Run", ...]] = ContextVar("typedsql_transaction_runs", default=())
-
-
-class _Run:
-    """A transaction function at work; a task that outlives it carries the ended one along."""
-
-    __slots__ = ("database", "ended")
-
-    def __init__(self, database: object) -> None:
-        self.database = database
-        self.ended = False
-
-
-@contextmanager
-def _alone(database: object) -> Generator[None]:
-    """Refuses another on the same database: it would commit whatever becomes of the outer one.
-
-    And wait for a connection while it holds one, for ever if all others do so as well.
-    """
-    outer = _running.get()
-    if any(run.database is database and not run.ended for run in outer):
-        raise CodeError(
-            "run_transaction inside a transaction function of the same database: hand its "
-            "transaction on, and take a savepoint with `async with tx.transaction()`"
-        )
-    run = _Run(database)
-    token = _running.set((*outer, run))
-    try:
-        yield
-    finally:
-        run.ended = True
-        _running.reset(token)
+# The inner one would commit whatever becomes of the outer one, and wait for a connection while
+# that holds one, for ever if all others do so as well.
+_RUNS: Final = Nesting(
+    "transaction_runs",
+    CodeError,
+    "run_transaction inside a transaction function of the same database: hand its transaction "
+    "on, and take a savepoint with `async with tx.transaction()`",
+)

@@ -1,177 +1,134 @@
 """Where to connect: an argument, DATABASE_URL, POSTGRES_* or SUPABASE_*, in this order."""
 
 import getpass
-import ipaddress
 import logging
 import os
-import re
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import get_args
 
 from pydantic import SecretStr
 
-from typedsql.connection_url import DEFAULT_PORT, check_port, is_host, is_ipv6, parse_url
+from typedsql import supabase
+from typedsql.connection_target import ConnectionTarget, Mode, detect_mode
+from typedsql.connection_url import DEFAULT_PORT, check_port, is_host, parse_url
 from typedsql.environment import POSTGRES_VARIABLES, Environment
 from typedsql.errors import ConfigurationError
-from typedsql.tls import choose_tls, client_context
+from typedsql.tls import choose_tls
+
+__all__ = [
+    "EMBEDDED_MAJOR",
+    "ConnectionTarget",
+    "Mode",
+    "default_embedded_dir",
+    "masked",
+    "resolve_gateway",
+    "resolve_target",
+]
 
 EMBEDDED_MAJOR = 18
 """The PostgreSQL release of the embedded server."""
 
-_SUPABASE_URL = re.compile(r"https?://([A-Za-z0-9.-]+)(:[0-9]{1,5})?/?")
-_SUPABASE_PROJECT_HOST = re.compile(r"([a-z0-9-]{1,63})\.supabase\.co")
-_LOCAL_SUPABASE_HOST = "127.0.0.1"
-_LOCAL_SUPABASE_PORT = 54322
+GATEWAY_VARIABLE = "GATEWAY_DATABASE_URL"
+
+_MODES: tuple[Mode, ...] = get_args(Mode)
 
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionTarget:
-    """One database and how to reach it; the password is masked in every representation.
-
-    `host` is a host name, an IP address or the absolute folder of a socket; "" for an
-    embedded server that was not started yet. `sslmode` is as in libpq, None where nothing
-    was said; `sslrootcert` is a file, or `system` for the system's store. `source` names
-    what decided. `embedded_dir` is the data folder of the embedded server, None for any
-    other server.
-    """
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: SecretStr | None
-    sslmode: str | None
-    sslrootcert: Path | None
-    source: str
-    embedded_dir: Path | None
-
-    def is_local(self) -> bool:
-        """Whether the server is on this machine: a socket, a loopback address, embedded."""
-        if self.embedded_dir is not None or self.host.startswith("/"):
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower().rstrip(".") == "localhost"
-
-    def describe(self) -> str:
-        """Who, where and why, for people; never the password."""
-        if self.embedded_dir is not None:
-            return f"{self.database} on the embedded server in {self.embedded_dir} ({self.source})"
-        host = f"[{self.host}]" if is_ipv6(self.host) else self.host
-        return f"{self.user}@{host}:{self.port}/{self.database} ({self.source})"
-
-    def asyncpg_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for `asyncpg.connect` and `asyncpg.create_pool`.
-
-        The password is among them in the clear: pass them on, do not print or keep them.
-
-        Raises:
-            ConfigurationError: the embedded server was not started, or `sslrootcert`
-                cannot be read.
-        """
-        self._require_host()
-        return {
-            "host": self.host,
-            "port": self.port,
-            "database": self.database,
-            "user": self.user,
-            "password": None if self.password is None else self.password.get_secret_value(),
-            "ssl": self._ssl_argument(),
-        }
-
-    def dbmate_url(self, *, sslmode: str | None = None) -> str:
-        """A URL that dbmate and pg_dump understand, with the password in it.
-
-        For the environment of a child process only: a command line is visible to every
-        user of the machine. `sslmode` replaces the target's own.
-
-        Raises:
-            ConfigurationError: the embedded server was not started.
-        """
-        self._require_host()
-        secret = "" if self.password is None else self.password.get_secret_value()
-        login = quote(self.user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
-        if self.host.startswith("/"):
-            parameters = {"sslmode": "disable"}
-        else:
-            mode = sslmode or self.sslmode or ("disable" if self.is_local() else "prefer")
-            parameters = {"sslmode": mode}
-            if self.sslrootcert is not None and mode.startswith("verify-"):
-                parameters["sslrootcert"] = str(self.sslrootcert)
-        address = f"{self.host}:{self.port}"
-        if self.host.startswith("/") or is_ipv6(self.host):
-            # dbmate drops the brackets of an IPv6 address, and loses its port with them.
-            parameters |= {"host": self.host, "port": str(self.port)}
-            address = ""
-        query = urlencode(parameters, quote_via=quote, safe="/")
-        return f"postgres://{login}@{address}/{quote(self.database, safe='')}?{query}"
-
-    def __copy__(self) -> "ConnectionTarget":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "ConnectionTarget":
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Refuse to be pickled: the password would be in the clear wherever that lands."""
-        raise TypeError("a ConnectionTarget is not pickled; resolve it again where it is needed")
-
-    def _require_host(self) -> None:
-        if not self.host:
-            raise ConfigurationError(
-                f"The embedded server in {self.embedded_dir} was not started:"
-                " connect inside `async with embedded.reachable(target)`."
-            )
-
-    def _ssl_argument(self) -> ssl.SSLContext | str:
-        if self.host.startswith("/"):
-            return "disable"
-        mode = self.sslmode or "prefer"
-        return client_context(mode, self.sslrootcert) if mode.startswith("verify-") else mode
-
-
 def resolve_target(
-    url: str | None = None,
+    url: str | SecretStr | None = None,
     *,
     project: str,
     environ: Mapping[str, str] | None = None,
     embedded_default: bool = False,
+    mode: Mode | None = None,
 ) -> ConnectionTarget:
     """Decide where to connect: `url`, else DATABASE_URL, POSTGRES_*, SUPABASE_*.
 
     `project` names the default folder of the embedded server. `environ` replaces the
     process's environment. With `embedded_default`, nothing being set means the embedded
-    server. Sources of the environment that disagree are logged, by their names alone.
+    server. `mode` says what may be expected of a session, else DATABASE_MODE does, else
+    host and port (see `detect_mode`). Sources of the environment that disagree are logged,
+    by their names alone.
 
     Raises:
         ConfigurationError: nothing is set, or what is set cannot be used; no message
             holds a part of a URL or a password.
     """
-    environment = Environment.read(environ)
-    given = None if url is None else SecretStr(url)
+    given = SecretStr(url) if isinstance(url, str) else url
     # Neither may stand among the locals of a frame that a traceback can show.
-    del url, environ
+    del url
+    try:
+        environment = Environment.read(environ)
+    finally:
+        del environ
+    mode = _chosen_mode(mode, environment)
     if given is not None:
-        return _from_url(given, "argument", project, environment)
+        return _in_mode(_from_url(given, "argument", project, environment), mode)
     target = _from_environment(environment, project)
     if target is not None:
         _warn_where_sources_disagree(target, environment)
-        return target
+        return _in_mode(target, mode)
     if embedded_default:
-        return _embedded(default_embedded_dir(project, environment), "embedded (default)")
+        folder = default_embedded_dir(project, environment)
+        return _in_mode(_embedded(folder, "embedded (default)"), mode)
     raise ConfigurationError(
         "Nothing says where the database is. Set DATABASE_URL"
         " (postgresql://USER:PASSWORD@HOST:5432/DATABASE, or embedded: for the embedded"
         " server), or POSTGRES_HOST and its siblings POSTGRES_PORT, POSTGRES_DB,"
         " POSTGRES_USER, POSTGRES_PASSWORD, or SUPABASE_URL with SUPABASE_DB_PASSWORD."
     )
+
+
+def resolve_gateway(
+    url: str | SecretStr | None = None,
+    *,
+    project: str,
+    environ: Mapping[str, str] | None = None,
+    beside: ConnectionTarget | None = None,
+) -> ConnectionTarget | None:
+    """Decide where the gateway's login connects: `url`, else GATEWAY_DATABASE_URL, else None.
+
+    Its rules are those of any URL, but that it is never an embedded server: it is a second
+    login of the server that `beside`, the main target, names. At the same host and port it
+    has the mode of `beside`, elsewhere that of its own host and port. Where `beside` is not
+    given, DATABASE_MODE counts if the environment's main target has the same host and port.
+
+    Raises:
+        ConfigurationError: what is set cannot be used; see `resolve_target`.
+    """
+    given = SecretStr(url) if isinstance(url, str) else url
+    del url
+    try:
+        environment = Environment.read(environ)
+    finally:
+        del environ
+    source = GATEWAY_VARIABLE if given is None else "argument"
+    given = environment.gateway_database_url if given is None else given
+    if given is None:
+        return None
+    name = "The given URL of the gateway" if source == "argument" else source
+    gateway = _from_url(given, source, project, environment, name=name)
+    if gateway.embedded_dir is not None:
+        raise ConfigurationError(
+            f"{name} names an embedded server, which has one login: name a login of the"
+            " server that DATABASE_URL names, postgresql://USER:PASSWORD@HOST:5432/DATABASE."
+        )
+    if beside is None:
+        mode = _chosen_mode(None, environment)
+        # Only what DATABASE_MODE is about has to be usable for this.
+        beside = None if mode is None else _from_environment(environment, project)
+        beside = None if beside is None else _in_mode(beside, mode)
+    if beside is not None and (beside.host, beside.port) == (gateway.host, gateway.port):
+        return _in_mode(gateway, beside.mode)
+    return gateway
+
+
+def masked(url: str | SecretStr | ConnectionTarget | None) -> SecretStr | ConnectionTarget | None:
+    """A URL as it may stand among the local variables of a frame; a target is so already."""
+    return SecretStr(url) if isinstance(url, str) else url
 
 
 def default_embedded_dir(project: str, environment: Environment | None = None) -> Path:
@@ -196,10 +153,27 @@ def _from_environment(environment: Environment, project: str) -> ConnectionTarge
     return _from_postgres(environment) or _from_supabase(environment)
 
 
+def _chosen_mode(mode: Mode | None, environment: Environment) -> Mode | None:
+    """The mode that the caller says, else DATABASE_MODE, else None."""
+    name, text = (
+        ("mode", mode) if mode is not None else ("DATABASE_MODE", environment.database_mode)
+    )
+    if text is None:
+        return None
+    for known in _MODES:
+        if text == known:
+            return known
+    raise ConfigurationError(f"{name} must be one of {', '.join(_MODES)}.")
+
+
+def _in_mode(target: ConnectionTarget, mode: Mode | None) -> ConnectionTarget:
+    return target if mode is None else replace(target, mode=mode)
+
+
 def _from_url(
-    url: SecretStr, source: str, project: str, environment: Environment
+    url: SecretStr, source: str, project: str, environment: Environment, *, name: str | None = None
 ) -> ConnectionTarget:
-    name = "The given URL" if source == "argument" else source
+    name = name or ("The given URL" if source == "argument" else source)
     if not url.get_secret_value().strip():
         raise ConfigurationError(
             f"{name} is empty. Write postgresql://USER:PASSWORD@HOST:5432/DATABASE, or"
@@ -214,6 +188,7 @@ def _from_url(
     return _server(
         environment,
         name=name,
+        opened_by=name,
         source=source,
         host=parts.host,
         port=parts.port,
@@ -233,15 +208,19 @@ def _from_postgres(environment: Environment) -> ConnectionTarget | None:
     host = text.get("host", "localhost")
     port = check_port(text.get("port", str(DEFAULT_PORT)))
     if not is_host(host):
+        # It may be a URL with its password in it.
+        del text, host
         raise ConfigurationError(
             "POSTGRES_HOST is neither a host name, nor an address, nor an absolute socket"
             " folder (a URL belongs into DATABASE_URL)."
         )
     if port is None:
+        del text
         raise ConfigurationError("POSTGRES_PORT is not a number from 1 to 65535.")
     return _server(
         environment,
         name="POSTGRES_HOST",
+        opened_by="POSTGRES_PASSWORD",
         source="POSTGRES_*",
         host=host,
         port=port,
@@ -258,17 +237,18 @@ def _from_supabase(environment: Environment) -> ConnectionTarget | None:
         raise ConfigurationError(
             "SUPABASE_DB_PASSWORD is set without SUPABASE_URL, which names the project."
         )
-    host = _supabase_host(environment.supabase_url)
+    host = supabase.database_host(environment.supabase_url.get_secret_value())
     if host is None:
         raise ConfigurationError(
             "SUPABASE_URL is neither https://<project>.supabase.co nor a local"
             " http://localhost:54321; set DATABASE_URL instead."
         )
     password = environment.supabase_db_password
-    if host == _LOCAL_SUPABASE_HOST:
+    if host == supabase.LOCAL_HOST:
+        _refuse_api_key(password, "SUPABASE_DB_PASSWORD", environment)
         return ConnectionTarget(
             host=host,
-            port=_LOCAL_SUPABASE_PORT,
+            port=supabase.LOCAL_PORT,
             database="postgres",
             user="postgres",
             password=password or SecretStr("postgres"),
@@ -286,6 +266,7 @@ def _from_supabase(environment: Environment) -> ConnectionTarget | None:
     return _server(
         environment,
         name="SUPABASE_URL",
+        opened_by="SUPABASE_DB_PASSWORD",
         source="SUPABASE_*",
         host=host,
         port=DEFAULT_PORT,
@@ -295,20 +276,11 @@ def _from_supabase(environment: Environment) -> ConnectionTarget | None:
     )
 
 
-def _supabase_host(url: SecretStr) -> str | None:
-    """The database's host that SUPABASE_URL implies; None if it is no Supabase URL."""
-    match = _SUPABASE_URL.fullmatch(url.get_secret_value().strip())
-    host = match[1].lower() if match else ""
-    if host in ("localhost", "127.0.0.1"):
-        return _LOCAL_SUPABASE_HOST
-    project = _SUPABASE_PROJECT_HOST.fullmatch(host)
-    return f"db.{project[1]}.supabase.co" if project else None
-
-
 def _server(
     environment: Environment,
     *,
     name: str,
+    opened_by: str,
     source: str,
     host: str,
     port: int,
@@ -318,7 +290,9 @@ def _server(
     sslmode: str | None = None,
     sslrootcert: str | None = None,
 ) -> ConnectionTarget:
-    mode, certificate = choose_tls(
+    """`name` is the variable that says where, `opened_by` the one that holds the password."""
+    _refuse_api_key(password, opened_by, environment)
+    tls, certificate = choose_tls(
         host,
         name=name,
         mode=sslmode,
@@ -327,16 +301,44 @@ def _server(
         environment_certificate=environment.pgsslrootcert,
         home=environment.home_folder,
     )
+    if supabase.is_shared_pooler(host) and not supabase.names_project(user):
+        raise ConfigurationError(
+            f"{name} is Supabase's shared pooler, which tells projects apart by the user's name,"
+            " and that names none.",
+            action="Write role.project_ref, such as postgres.abcdefghijklmnopqrst, as in the"
+            " URL that the project's dashboard shows under Connect.",
+            code="pooler_user",
+        )
     return ConnectionTarget(
         host=host,
         port=port,
         database=database,
         user=user,
         password=password,
-        sslmode=mode,
+        sslmode=tls,
         sslrootcert=certificate,
         source=source,
         embedded_dir=None,
+        mode=detect_mode(host, port),
+    )
+
+
+def _refuse_api_key(password: SecretStr | None, variable: str, environment: Environment) -> None:
+    """Raises ConfigurationError where a password is a key of Supabase's HTTP API."""
+    if password is None:
+        return
+    same = [name for name, key in environment.api_keys().items() if key == password]
+    if same:
+        told = f"{variable} has as its password what {same[0]} holds"
+    elif supabase.looks_like_api_key(password.get_secret_value()):
+        told = f"{variable} has an API key of Supabase's as its password"
+    else:
+        return
+    raise ConfigurationError(
+        f"{told}, which opens Supabase's HTTP API and never PostgreSQL.",
+        action="Put the database's own password there: the dashboard sets a new one under"
+        " Database, Settings.",
+        code="api_key",
     )
 
 
@@ -386,13 +388,14 @@ def _is_loopback(host: SecretStr) -> bool:
 
 def _same_supabase(target: ConnectionTarget, environment: Environment) -> bool:
     """Whether SUPABASE_* names the same server, or does not name a database at all."""
-    if environment.supabase_url is None or environment.supabase_db_password is None:
+    if environment.supabase_url is None:
         return True
-    host = _supabase_host(environment.supabase_url)
-    if host is None:
+    host = supabase.database_host(environment.supabase_url.get_secret_value())
+    if host == supabase.LOCAL_HOST:
+        # It needs no password to name a database.
+        return target.is_local() and target.port == supabase.LOCAL_PORT
+    if host is None or environment.supabase_db_password is None:
         return True
-    if host == _LOCAL_SUPABASE_HOST:
-        return target.is_local() and target.port == _LOCAL_SUPABASE_PORT
     # Supabase's shared pooler has another host, and the project within the user's name.
     project = host.removeprefix("db.").removesuffix(".supabase.co")
     return target.host == host or target.user.endswith(f".{project}")

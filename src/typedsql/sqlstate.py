@@ -4,7 +4,6 @@ Source of the classes: PostgreSQL's Appendix A, "PostgreSQL Error Codes".
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -20,6 +19,8 @@ from typedsql.errors import (
     TransientError,
     WriteTimedOut,
 )
+from typedsql.suspects import Given
+from typedsql.unfit import NUL_IN_DOCUMENT, NUL_IN_TEXT
 
 ROLLED_BACK: Final = {
     "40001": "the transaction could not be serialized against a concurrent one",
@@ -36,6 +37,10 @@ _LOOK = "look before running it again, unless it may be stored twice"
 _ENDED_IDLE = ("25P03", "57P05")
 # transaction_resolution_unknown, statement_completion_unknown: what a pooler may say.
 _UNRESOLVED = ("08007", "40003")
+_OTHER_SESSION = (
+    "a pooler ran this in another session than the statement was prepared in: set"
+    " DATABASE_MODE=transaction"
+)
 _ADVICE = {
     "08003": _BROKEN,  # the driver's own word for a connection that ended under a statement
     "08006": _BROKEN,
@@ -43,11 +48,13 @@ _ADVICE = {
     "23503": "foreign key {constraint} has no matching row",
     "23505": "unique key {constraint} already has this value",
     "23514": "check constraint {constraint} refused the row",
-    "25006": "this server, or this role on it, is read-only: write through the primary server,"
-    " as a role that may",
+    "25006": "this transaction is read-only, by its beginning, its role or its server: where that"
+    " was not meant, write through the primary server, as a role that may",
+    "26000": _OTHER_SESSION,
     "42501": "the role lacks the privilege, or row level security refused the row",
     "42703": "a column the statement names does not exist: is the database migrated?",
     "42883": "a function the statement names does not exist: is the database migrated?",
+    "42P05": _OTHER_SESSION,
     "42P01": "a table the statement names does not exist: is the database migrated?",
     "53100": "the server's disk is full: free space there, then run it again",
     "53200": "the server has no memory for it: run it again when less is at work there",
@@ -64,11 +71,18 @@ _POLICY = re.compile(r'row-level security policy .*for table ("?[\w$-]+"?)')
 # A partitioned table without a partition for the row also reports 23514, with no constraint.
 _NO_PARTITION = "no partition of the table takes the row: make it first"
 
+# DETAIL, of which the values stand behind the columns.
+_PARTITION_KEY = re.compile(r"[^(]*\(([\w$]+(?:, [\w$]+)*)\) = \(")
+
+# A value too long for an index, or nested too deeply.
+_TOO_MUCH = ("54000", "54001")
+
 # The server names the parameter whose text it could not read, and its value where told to.
 _PARAMETER = re.compile(r"portal (?:\"[^\"]*\" )?parameter \$(\d+)")
 # So it does the line and the column that a COPY had come to; the value may stand behind them.
 _COPY = re.compile(r"^COPY .*?, line (\d+)(?:, column ([^:\n]+))?", re.MULTILINE)
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
+_UNFIT = "the value does not fit the parameter's type"
 # Reasons of the driver and of our codecs that never contain the value itself.
 _SAFE_REASON = re.compile(
     r"\((value out of \w+ range|expected [\w ]+, got (?:type )?'?\w+'?"
@@ -102,14 +116,15 @@ def translate(
     failure: BaseException,
     *,
     query: str | None,
-    parameters: Sequence[str] = (),
+    given: Given | None = None,
     may_be_stored: bool = False,
     late: str | None = None,
 ) -> Error | None:
     """The error to raise in place of `failure`; None where it is not the database's.
 
     With `may_be_stored`, a COMMIT or a write outside a transaction was under way: a failure
-    that leaves open whether it was stored is an OutcomeUnknown. `late` says which limit it
+    that leaves open whether it was stored is an OutcomeUnknown. `given` are the arguments of
+    the statement that failed, which are looked at more closely then. `late` says which limit it
     is that ends a wait, if not the connection's. The failure itself is stripped of whatever
     can hold row contents or parameters, so that chaining it shows none.
     """
@@ -128,11 +143,11 @@ def translate(
         )
     if isinstance(failure, asyncpg.PostgresError):
         # The driver reports a value it cannot encode as if the server had refused it.
-        return _refused_argument(failure, where, query, parameters) or _from_server(
-            failure, where, query, parameters
+        return _refused_argument(failure, where, query, given) or _from_server(
+            failure, where, query, given
         )
     if isinstance(failure, asyncpg.InterfaceError):
-        return _refused_argument(failure, where, query, parameters) or _from_driver(
+        return _refused_argument(failure, where, query, given) or _from_driver(
             failure, where, query
         )
     if isinstance(failure, asyncpg.InternalClientError):
@@ -141,6 +156,10 @@ def translate(
         return TimeoutExpired(f"{where}{late}", query=query)
     if isinstance(failure, OSError):
         return ConnectionLost(f"{where}{_BROKEN}", query=query)
+    if isinstance(failure, Exception) and given is not None:
+        index = given.unshowable()
+        if index is not None:
+            return _refuse(failure, where, query, given.name(index), given.why_at_all(index))
     if isinstance(failure, ValueError | OverflowError):
         failure.args = ("the driver cannot make a Python value of it",)
         return DataError(
@@ -160,7 +179,7 @@ def _unknown(failure: BaseException, where: str, query: str | None, late: str) -
         told = "the connection to the server broke before it told whether this was stored"
     if isinstance(failure, asyncpg.PostgresError):
         # Its texts can hold a row's content; taken from it as from any other.
-        _from_server(failure, "", query, ())
+        _from_server(failure, "", query, None)
     sqlstate: str | None = getattr(failure, "sqlstate", None)
     return OutcomeUnknown(f"{where}{told}: {_LOOK}", query=query, sqlstate=sqlstate)
 
@@ -185,29 +204,36 @@ def _leaves_open(failure: BaseException) -> bool:
 
 
 def _from_server(
-    failure: asyncpg.PostgresError, where: str, query: str | None, parameters: Sequence[str]
+    failure: asyncpg.PostgresError, where: str, query: str | None, given: Given | None
 ) -> Error:
     state: str = failure.sqlstate or "XX000"
     context: str = getattr(failure, "context", None) or ""
+    detail: str = getattr(failure, "detail", None) or ""
     constraint: str | None = getattr(failure, "constraint_name", None)
     column: str | None = getattr(failure, "column_name", None)
     if state == "23514" and not constraint:
-        text = _NO_PARTITION
+        text, column = _no_partition(detail)
     elif state in ROLLED_BACK:
         text = ROLLED_BACK[state]
     elif state == "42501":
         text = _refused_right(str(failure.args[0]))
+    elif state == "54000" and constraint:
+        text = f"index {constraint} cannot hold a value as long as that"
     elif state in _ADVICE:
         text = _ADVICE[state].format(column=column or "?", constraint=constraint or "?")
     elif _RAISED.search(context) or state.startswith(("42", "28", "3D", "3F", "55", "0A", "25")):
         text = str(failure.args[0])
     else:
-        text = _condition(failure)
+        text = _condition(failure, detail)
     if match := _PARAMETER.search(context):
-        text = f"parameter {_name(match, parameters)} was refused: {text}"
+        index = int(match[1]) - 1
+        name, told = (given.name(index), given.why(index)) if given else (f"${match[1]}", None)
+        text = f"parameter {name} was refused: {told or text}"
     elif (place := place_in_copy(context)) and place[1]:
         column = place[1]
         text = f"column {column} was refused: {text}"
+    elif given is not None and _is_of_a_value(state) and not _RAISED.search(context):
+        text = given.accuse(state, str(failure.args[0]), detail, text) or text
     message = f"{where}{text} (SQLSTATE {state})"
     failure.args = (text,)
     _strip(failure)
@@ -215,15 +241,19 @@ def _from_server(
         return TransientError(message, query=query, sqlstate=state)
     if state == "57014":
         return TimeoutExpired(message, query=query, sqlstate=state)
-    if state.startswith(("22", "23", "44", "P0")):
+    if _is_of_a_value(state) or state.startswith(("23", "44", "P0")):
         return DataError(message, query=query, sqlstate=state, constraint=constraint, column=column)
     if state.startswith("08") or state in ("57P01", "57P02", "57P05"):
         return ConnectionLost(message, query=query, sqlstate=state)
-    if state == "42501":
+    if state in ("42501", "26000", "42P05"):
         return OperatorError(message, query=query, sqlstate=state)
-    if state.startswith(("0A", "21", "25P", "26", "2D", "34", "3B", "42")):
+    if state.startswith(("0A", "21", "25P", "2D", "34", "3B", "42")):
         return CodeError(message, query=query, sqlstate=state)
     return OperatorError(message, query=query, sqlstate=state)
+
+
+def _is_of_a_value(state: str) -> bool:
+    return state.startswith("22") or state in _TOO_MUCH
 
 
 def place_in_copy(context: str) -> tuple[int, str] | None:
@@ -254,35 +284,51 @@ def _refused_right(text: str) -> str:
     return _ADVICE["42501"]
 
 
-def _condition(failure: asyncpg.PostgresError) -> str:
+def _condition(failure: asyncpg.PostgresError, detail: str) -> str:
     """PostgreSQL's own name of the condition, as words: "numeric value out of range"."""
+    if failure.sqlstate == "22021" and str(failure.args[0]).endswith(": 0x00"):
+        return NUL_IN_TEXT
+    if failure.sqlstate == "22P05" and "\\u0000" in detail:
+        return NUL_IN_DOCUMENT
     name = type(failure).__name__.removesuffix("Error")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+
+
+def _no_partition(detail: str) -> tuple[str, str | None]:
+    """That there is none for a row, and by which column, as far as the server's DETAIL tells."""
+    key = _PARTITION_KEY.match(detail)
+    if key is None:
+        return _NO_PARTITION, None
+    told = f"{_NO_PARTITION} (partitioned by {key[1]})"
+    return told, None if "," in key[1] else key[1]
 
 
 def _refused_argument(
     failure: asyncpg.PostgresError | asyncpg.InterfaceError,
     where: str,
     query: str | None,
-    parameters: Sequence[str],
+    given: Given | None,
 ) -> Error | None:
     text = str(failure.args[0])
     match = _ARGUMENT.match(text)
     if match is None:
         return None
-    name = _name(match, parameters)
+    if given is None:
+        return _refuse(failure, where, query, f"${match[1]}", _UNFIT)
+    index = int(match[1]) - 1
     reason = _SAFE_REASON.search(text)
-    told = reason.group(1) if reason else "the value does not fit the parameter's type"
+    told = given.why(index) or (reason[1] if reason else given.why_at_all(index))
+    return _refuse(failure, where, query, given.name(index), told)
+
+
+def _refuse(
+    failure: Exception, where: str, query: str | None, name: str, told: str
+) -> ArgumentRefused:
     failure.args = (f"parameter {name}: {told}",)
     # The codec's own exception quotes the value as well.
     failure.__cause__ = None
     failure.__context__ = None
     return ArgumentRefused(f"{where}parameter {name} was refused: {told}", query=query)
-
-
-def _name(match: re.Match[str], parameters: Sequence[str]) -> str:
-    index = int(match.group(1)) - 1
-    return parameters[index] if index < len(parameters) else f"${index + 1}"
 
 
 def _from_driver(failure: asyncpg.InterfaceError, where: str, query: str | None) -> Error:

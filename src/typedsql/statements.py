@@ -48,7 +48,12 @@ DIGEST_LENGTH: Final = 16
 STAGING_SUFFIX: Final = "_staging"
 """Behind a table's name: the temporary table that rows are in before they are merged into it."""
 
-_PROCEDURE: Final = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*(?:CALL|DO)\b", re.I | re.S)
+_BLANK: Final = re.compile(r"(?:[\s;]|--[^\r\n]*)*+")
+_COMMENT_ENDS: Final = re.compile(r"/\*|\*/")
+_PROCEDURE: Final = re.compile(r"(?:CALL|DO)\b", re.I)
+_COPY: Final = re.compile(r"COPY\b(?P<rest>.*)", re.I | re.S)
+_FROM_CLIENT: Final = re.compile(r"\bFROM\s+STDIN\b", re.I)
+_CHAIN: Final = re.compile(r"(?:COMMIT|END|ROLLBACK|ABORT)\b.*\bCHAIN\b", re.I | re.S)
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -95,7 +100,17 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def calls_procedure(self) -> bool:
         """Whether it is a CALL or DO, which may commit what it did so far."""
-        return _PROCEDURE.match(self.sql) is not None
+        return _PROCEDURE.match(self.sql, _first_word(self.sql)) is not None
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a COPY, whose rows no statement takes or gives."""
+        return _COPY.match(self.sql, _first_word(self.sql)) is not None
+
+    @property
+    def chains_transactions(self) -> bool:
+        """Whether it ends the transaction and begins another, as COMMIT AND CHAIN does."""
+        return _CHAIN.match(self.sql, _first_word(self.sql)) is not None
 
     @property
     def digest(self) -> str:
@@ -112,6 +127,29 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if self.staging is not None:
             parts.append(f"@staging {self.staging}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def copies_from_client(sql: str) -> bool:
+    """Whether it is a COPY ... FROM STDIN, after which the server waits for rows."""
+    copy = _COPY.match(sql, _first_word(sql))
+    return copy is not None and _FROM_CLIENT.search(copy["rest"]) is not None
+
+
+def _first_word(sql: str) -> int:
+    """Where a statement begins, after what PostgreSQL skips; in one pass, however long that is."""
+    blank = _BLANK.match(sql)
+    at = blank.end() if blank else 0
+    while sql.startswith("/*", at):
+        depth = 0
+        for end in _COMMENT_ENDS.finditer(sql, at):
+            depth += 1 if end[0] == "/*" else -1
+            if depth == 0:
+                break
+        else:
+            return len(sql)
+        blank = _BLANK.match(sql, end.end())
+        at = blank.end() if blank else end.end()
+    return at
 
 
 class TaggingLoader(QueryLoader):

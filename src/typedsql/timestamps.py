@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 REMEMBERED_TIMESTAMPS = 1024
 """Values that a connection remembers at most, about 200 KB; then it begins anew."""
 
-_EPOCH = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+_UTC = datetime.UTC
+_EPOCH = datetime.datetime(2000, 1, 1, tzinfo=_UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
+# Of the first and the last moment that Python has in UTC. In another zone there are some beyond,
+# which would be stored and never read again.
+_LEAST = (datetime.datetime.min.replace(tzinfo=_UTC) - _EPOCH) // _MICROSECOND
+_MOST = (datetime.datetime.max.replace(tzinfo=_UTC) - _EPOCH) // _MICROSECOND
+BEYOND_THE_YEARS = "in UTC it is outside the years 1 to 9999"
 _WIRE = struct.Struct("!q")
 # As the driver hands out 'infinity' and '-infinity' of the wire, and so takes them back.
 _INFINITY = _WIRE.pack(2**63 - 1)
@@ -46,8 +52,14 @@ def encode_timestamptz(value: object) -> bytes:
     """The moment on the wire; refuses what has no time zone, and so is none."""
     if not isinstance(value, datetime.datetime):
         raise TypeError(f"expected datetime, got {type(value).__name__}")
-    if value.tzinfo is not None:
+    zone = value.tzinfo
+    if zone is _UTC:
         return _WIRE.pack((value - _EPOCH) // _MICROSECOND)
+    if zone is not None:
+        microseconds = (value - _EPOCH) // _MICROSECOND
+        if _LEAST <= microseconds <= _MOST:
+            return _WIRE.pack(microseconds)
+        raise ValueError(BEYOND_THE_YEARS)
     if value == datetime.datetime.max:
         return _INFINITY
     if value == datetime.datetime.min:

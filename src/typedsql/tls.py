@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from typedsql.errors import ConfigurationError
+from typedsql.supabase import is_supabase
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 SYSTEM_STORE = Path("system")
 """As `sslrootcert`: the certificates that the operating system trusts."""
 
-_SUPABASE_DOMAINS = (".supabase.co", ".supabase.com")
 _UNCHECKED_MODES = ("disable", "allow", "prefer")
 
 
@@ -46,13 +46,14 @@ def choose_tls(
     if certificate is not None and mode is None:
         mode = "verify-full"
     mode = mode or environment_mode
-    supabase = host.lower().rstrip(".").endswith(_SUPABASE_DOMAINS)
+    supabase = is_supabase(host)
     if supabase:
         mode = mode or "verify-full"
         if not mode.startswith("verify-"):
             raise ConfigurationError(
                 f"{name} is a Supabase host with sslmode={mode}, which does not check who"
-                " answers; use sslmode=verify-full."
+                " answers; use sslmode=verify-full.",
+                code="unverified_server",
             )
     if mode is None or mode in _UNCHECKED_MODES:
         if certificate is not None:
@@ -104,7 +105,9 @@ def _with_certificate(
             home() / certificate[2:] if certificate[:2] == "~/" else Path(certificate)
         ).absolute()
         if not path.is_file():
-            raise ConfigurationError(f"{name}: the sslrootcert file {path} does not exist.")
+            raise ConfigurationError(
+                f"{name}: the sslrootcert file {path} does not exist.", code="no_authority"
+            )
         # As in libpq: who names a certificate wants it checked, whatever `require` says.
         return ("verify-ca" if mode == "require" else mode), path
     if mode == "require":
@@ -116,7 +119,8 @@ def _with_certificate(
     if supabase:
         where = "the project's dashboard (Database, Settings, SSL Configuration)"
     raise ConfigurationError(
-        f"{name} is to be verified (sslmode={mode}) but no CA certificate is known. Get"
-        f" it from {where} and set PGSSLROOTCERT (or sslrootcert= in the URL) to the file,"
-        " or to the word system if the server's certificate is from a public authority."
+        f"{name} is to be verified (sslmode={mode}) but no CA certificate is known.",
+        action=f"Get it from {where} and set PGSSLROOTCERT (or sslrootcert= in the URL) to the"
+        " file, or to the word system if the server's certificate is from a public authority.",
+        code="no_authority",
     )

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import asyncpg
 
-from typedsql.arguments import Guards, fit_arguments, refuse_too_deep
+from typedsql.arguments import UNGUARDED, Guards, fit_arguments
+from typedsql.driver_connection import set_idle_limit
 from typedsql.errors import CodeError
 from typedsql.outcome import Mark, mark
 from typedsql.project import Project
 from typedsql.query import Executor
 from typedsql.sqlstate import is_stale_plan, translate
 from typedsql.statements import Statement
+from typedsql.suspects import Given
 from typedsql.verify import check_statement
 
 R = TypeVar("R")
@@ -40,7 +42,7 @@ class Verified(dict[Statement, Guards]):
 class Session:
     """Runs statements on one connection and turns failures into this package's errors."""
 
-    __slots__ = ("_connection", "_project", "_verified", "abandoned", "commits", "failed")
+    __slots__ = ("_connection", "_project", "_verified", "abandoned", "commits", "failed", "lent")
 
     def __init__(self, connection: Any, verified: Verified, project: Project) -> None:
         # Any: asyncpg's stubs tell a connection from a pooled one, and both serve here.
@@ -51,6 +53,8 @@ class Session:
         """Whether each statement is a transaction of its own, as none is open."""
         self.failed: BaseException | None = None
         """Why the open transaction, or its innermost savepoint, can only be rolled back."""
+        self.lent = False
+        """Whether a user had the driver's connection, and may have set what outlives a COMMIT."""
         self.abandoned: list[Any] = []
         """Cursors that nobody reads any more, to be closed before the next statement."""
 
@@ -84,10 +88,10 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None or self.abandoned:
             guards = await self._find_guards(statement, arguments)
-        arguments = fit_arguments(guards, arguments, statement)
+        fitted = fit_arguments(guards, arguments, statement)
         try:
             rows: list[asyncpg.Record] = await self._connection.fetch(
-                statement.sql, *arguments, timeout=statement.timeout_s
+                statement.sql, *fitted, timeout=statement.timeout_s
             )
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
@@ -102,14 +106,14 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None or self.abandoned:
             guards = await self._find_guards(statement, arguments)
-        arguments = fit_arguments(guards, arguments, statement)
+        fitted = fit_arguments(guards, arguments, statement)
         try:
             row: asyncpg.Record | None
             if statement.timeout_s is None:
-                row = await self._connection.fetchrow(statement.sql, *arguments)
+                row = await self._connection.fetchrow(statement.sql, *fitted)
             else:
                 row = await self._connection.fetchrow(
-                    statement.sql, *arguments, timeout=statement.timeout_s
+                    statement.sql, *fitted, timeout=statement.timeout_s
                 )
         except (Exception, asyncio.CancelledError) as failure:
             self._refuse(failure, statement, arguments)
@@ -119,12 +123,12 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None or self.abandoned:
             guards = await self._find_guards(statement, arguments)
-        arguments = fit_arguments(guards, arguments, statement)
+        fitted = fit_arguments(guards, arguments, statement)
         sent = True
         try:
-            if arguments:
+            if fitted:
                 status: str = await self._connection.execute(
-                    statement.sql, *arguments, timeout=statement.timeout_s
+                    statement.sql, *fitted, timeout=statement.timeout_s
                 )
             else:
                 # Not execute(): without arguments it takes any number of statements.
@@ -148,11 +152,11 @@ class Session:
         guards = self._verified.get(statement)
         if guards is None or self.abandoned:
             guards = await self._find_guards(statement, arguments)
-        arguments = fit_arguments(guards, arguments, statement)
+        fitted = fit_arguments(guards, arguments, statement)
         limit = statement.timeout_s
         cursor: Any = None
         try:
-            cursor = await self._connection.cursor(statement.sql, *arguments, timeout=limit)
+            cursor = await self._connection.cursor(statement.sql, *fitted, timeout=limit)
             more = True
             while more:
                 records: list[asyncpg.Record] = await cursor.fetch(CURSOR_BATCH_ROWS, timeout=limit)
@@ -191,17 +195,16 @@ class Session:
 
         `sent` is whether the server may have begun to run it.
         """
+        kinds = self._verified.get(statement, UNGUARDED).kinds
         if is_stale_plan(failure):
             # The schema has changed, so what was found of any statement may not hold, and of
             # those that are prepared anew the server tells nothing.
             self._connection.forget_schema()
             self._verified.clear()
-        if isinstance(failure, RecursionError):
-            refuse_too_deep(arguments, statement.name, statement.parameters)
         error = translate(
             failure,
             query=statement.name,
-            parameters=statement.parameters,
+            given=Given(statement.parameters, kinds, arguments),
             may_be_stored=sent and self.commits and not statement.reads_only,
             late=_late(statement),
         )
@@ -256,8 +259,15 @@ class Transaction(Executor):
     def driver_connection(self) -> Any:
         """The driver's connection, for COPY within this transaction; unusable after its end.
 
-        What it raises is the driver's, and may hold row content.
+        What it raises is the driver's, and may hold row content. Whatever it sets for the
+        session is undone, as by ``connection()``, at the cost of a round trip.
         """
+        self._open().lent = True
+        return self._connection
+
+    @property
+    def own_connection(self) -> Any:
+        """The same for this package, which leaves nothing in a session."""
         self._open()
         return self._connection
 
@@ -303,9 +313,9 @@ class Transaction(Executor):
         return self._open().batches(statement, arguments)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["Transaction", None]:
+    async def transaction(self) -> AsyncGenerator[Self, None]:
         """A savepoint: an exception inside rolls back to it and leaves the outer one usable."""
-        async with Transaction.begin(self._connection, self._open()) as nested:
+        async with type(self).begin(self._connection, self._open()) as nested:
             yield nested
 
     @classmethod
@@ -318,12 +328,18 @@ class Transaction(Executor):
         isolation: Isolation | None = None,
         readonly: bool = False,
         deferrable: bool = False,
-    ) -> AsyncGenerator["Transaction", None]:
-        """On one connection; `Database.transaction` is the way in."""
-        block = connection.transaction(
-            isolation=isolation, readonly=readonly, deferrable=deferrable
-        )
+        idle_limit_s: float | None = None,
+    ) -> AsyncGenerator[Self, None]:
+        """On one connection; `Database.transaction` is the way in.
+
+        `idle_limit_s` is after how long of nothing the server is to end it, where its session
+        does not say so already.
+        """
         try:
+            # A connection that has ended refuses here already.
+            block = connection.transaction(
+                isolation=isolation, readonly=readonly, deferrable=deferrable
+            )
             await block.__aenter__()
         except (Exception, asyncio.CancelledError) as failure:
             _refuse_boundary(failure, session, "BEGIN")
@@ -331,7 +347,11 @@ class Transaction(Executor):
         try:
             transaction = cls(session, connection)
             try:
+                if idle_limit_s is not None:
+                    await _limit_idle(connection, session, idle_limit_s)
                 yield transaction
+                if is_outermost and session.lent and session.failed is None:
+                    await _leave_nothing(connection, session)
             except BaseException as failure:
                 transaction._session = None
                 await _roll_back(block, session, failure)
@@ -353,6 +373,20 @@ class Transaction(Executor):
             session.commits = is_outermost
 
 
+async def _limit_idle(connection: Any, session: Session, limit_s: float) -> None:
+    try:
+        await set_idle_limit(connection, limit_s, local=True)
+    except (Exception, asyncio.CancelledError) as failure:
+        _refuse_boundary(failure, session, "BEGIN")
+
+
+async def _leave_nothing(connection: Any, session: Session) -> None:
+    try:
+        await connection.leave_nothing()
+    except (Exception, asyncio.CancelledError) as failure:
+        _refuse_boundary(failure, session, "COMMIT")
+
+
 def _refuse_boundary(
     failure: BaseException, session: Session, what: str, *, may_be_stored: bool = False
 ) -> NoReturn:
@@ -367,7 +401,13 @@ async def _roll_back(block: Any, session: Session, reason: BaseException) -> Non
     try:
         async with asyncio.timeout(ROLLBACK_TIMEOUT_S):
             await block.__aexit__(type(reason), reason, None)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        # Of a connection whose end has been announced and has not come yet.
+        asyncpg.InternalClientError,
+        OSError,
+    ):
         # The connection is gone or busy. The pool ends its transaction; where this was a
         # savepoint's, the transaction around it must not commit what is inside.
         session.failed = reason

@@ -80,9 +80,13 @@ class Variants(Generic[T]):
         does not have, and where of parameters that belong together some are given and some not.
         """
         try:
-            run, pick = self._choices[choice]
-        except (KeyError, TypeError):  # TypeError: an ordering that cannot be hashed
+            found = self._choices[choice]
+        except Exception:  # an ordering that is not there, or cannot be hashed
+            found = None
+        if found is None:
+            # Behind the block above, which would add what it raised, and that quotes the choice.
             self._refuse(choice[0], choice[1:])
+        run, pick = found
         return run(db, *pick(arguments))
 
     def _refuse(self, ordering: object, absent: Sequence[object]) -> NoReturn:
@@ -99,7 +103,7 @@ class Variants(Generic[T]):
                         f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
                     )
                     break
-        raise ChoiceRefused(f"{self._name}: {told}", query=self._name) from None
+        raise ChoiceRefused(f"{self._name}: {told}", query=self._name)
 
 
 _Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]

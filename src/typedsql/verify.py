@@ -6,7 +6,7 @@ from typing import Any, Literal
 import asyncpg
 
 from typedsql.arguments import Guards, guards_of
-from typedsql.errors import ConfigurationError, MigrationMismatch, StatementDrift
+from typedsql.errors import CodeError, ConfigurationError, MigrationMismatch, StatementDrift
 from typedsql.project import Project
 from typedsql.statements import Columns, Statement
 
@@ -80,11 +80,18 @@ async def applied_version(connection: Any, project: Project) -> str | None:
 async def check_statement(
     connection: Any, statement: Statement, project: Project, *, binary_numeric: bool
 ) -> Guards:
-    """Compare a statement's columns with its analysis. Raises StatementDrift.
+    """Compare a statement's columns with its analysis. Raises StatementDrift, CodeError for COPY.
 
     Returns what to look at in the arguments of each call. `binary_numeric`: whether the
     connection encodes numeric by the driver's own codec, which takes too much.
     """
+    if statement.is_copy:
+        # The driver sends no rows for one, and the server would wait for them.
+        raise CodeError(
+            f"{statement.name}: COPY is not run as a statement; call copy_records_to_table or "
+            "another of its kind on a transaction's driver_connection",
+            query=statement.name,
+        )
     prepared = await connection.prepare(statement.sql, timeout=statement.timeout_s)
     found = columns_of(prepared)
     if statement.columns is not None and found != statement.columns:

@@ -69,11 +69,19 @@ def _is_list(value: object) -> bool:
 
 def _size_of(value: object) -> int:
     """About how many bytes a value takes on the wire."""
+    try:
+        return _size_within(value)
+    except RecursionError:
+        # By itself, to be refused by itself.
+        return _ALONE_BYTES
+
+
+def _size_within(value: object) -> int:
     if isinstance(value, str | bytes):
         return _VALUE_BYTES + len(value)
     if isinstance(value, tuple | list):
-        return sum(map(_size_of, cast("Sequence[object]", value)))
+        return sum(map(_size_within, cast("Sequence[object]", value)))
     if isinstance(value, dict):
         document = cast("Mapping[object, object]", value)
-        return sum(_size_of(item) for pair in document.items() for item in pair)
+        return sum(_size_within(item) for pair in document.items() for item in pair)
     return _VALUE_BYTES

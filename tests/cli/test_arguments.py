@@ -7,10 +7,23 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from msgspec import Struct
 
 from typedsql.cli.arguments import parse_arguments
 from typedsql.cli.invocation import WrongUsage
 from typedsql.values import Range
+
+WISHES = "a JSON object of Wishes (languages, days)"
+
+
+class Wishes(Struct, forbid_unknown_fields=True):
+    languages: list[str] = []
+    days: int = 3
+
+    def __post_init__(self) -> None:
+        if self.days > 7:
+            raise ValueError(f"not that many: {self.days}")
+
 
 GOOD: list[tuple[Any, str, object]] = [
     (int, "-9223372036854775808", -(2**63)),
@@ -32,7 +45,9 @@ GOOD: list[tuple[Any, str, object]] = [
     (Sequence[object], '[{"a": 1}, 2]', [{"a": 1}, 2]),
     (Sequence[datetime], '["2026-01-31T12:00:00Z"]', [datetime(2026, 1, 31, 12, tzinfo=UTC)]),
     (dict[str, Any], '{"above": 5}', {"above": 5}),
+    (dict[str, Any], '{"a": 0.12345678901234567890}', {"a": Decimal("0.12345678901234567890")}),
     (dict[str, Any] | None, "", None),
+    (Wishes, '{"languages": ["en"]}', Wishes(languages=["en"])),
     (Literal["bid", "ask"], "ask", "ask"),
     (Literal["bid", "ask"] | None, "", None),
     (Sequence[Literal["bid", "ask"] | None], '["bid", null]', ["bid", None]),
@@ -57,7 +72,12 @@ BAD: list[tuple[Any, str, str]] = [
     (dict[str, Any], "{", "a JSON object"),
     (Literal["bid", "ask"], "middle", "bid or ask"),
     (Sequence[Literal["bid", "ask"]], '["middle"]', "each bid or ask"),
-    (Range[int], '{"lower": "a"}', "JSON"),
+    (Range[int], '{"lower": "a"}', "JSON, which it is not at lower"),
+    (Wishes, '{"languages": ["en", 7]}', f"{WISHES}, which it is not at languages[1] "),
+    (Wishes, '{"days": "seven"}', f"{WISHES}, which it is not at days "),
+    (Wishes, '{"secret": 7}', f"{WISHES} "),
+    (Wishes, '{"days": 99}', f"{WISHES} "),
+    (Sequence[Wishes], '[{"days": "seven"}]', "each a JSON object of Wishes"),
 ]
 
 

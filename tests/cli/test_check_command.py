@@ -114,6 +114,44 @@ def test_all_findings_with_their_places(project: Path) -> None:
     assert typedsql("generate", "--json", folder=project).json() == as_json.json()
 
 
+def test_what_is_wrong_with_the_database_stands_in_the_schema_file(project: Path) -> None:
+    (project / "db/migrations/20260302000000_wishes.sql").write_text(
+        "-- migrate:up\n"
+        "CREATE TABLE public.wishes (book_id BIGINT REFERENCES public.books (id));\n"
+        "-- migrate:down\nDROP TABLE public.wishes;\n"
+    )
+    told = (
+        "the foreign key wishes_book_id_fkey of public.wishes has no index, so each DELETE of"
+        " what it refers to reads the whole table; in a migration:"
+        " CREATE INDEX ON public.wishes (book_id)"
+    )
+    before = typedsql("check", folder=project)
+    assert (before.code, before.out) == (1, f"db/schema.sql:1: {told}\n")
+    # It keeps nothing from being generated, and is not forgotten where no server is asked.
+    assert typedsql("generate", folder=project).code == 0
+    assert typedsql("generate", "--check", "--json", folder=project).json()["asked_server"] is False
+    lines = (project / "db/schema.sql").read_text().splitlines()
+    (line,) = (number for number, line in enumerate(lines, 1) if "wishes_book_id_fkey FOR" in line)
+    for words in ([], ["--full"]):
+        done = typedsql("check", *words, folder=project)
+        assert (done.code, done.err) == (1, "1 finding in 1 file\n")
+        assert done.out.startswith(f"db/schema.sql:{line}: {told}\n    ")
+    # Exposed, its tables are asked for more.
+    replace(
+        project / "pyproject.toml",
+        "[tool.typedsql]",
+        '[tool.typedsql]\nexposed_schemas = ["public"]',
+    )
+    done = typedsql("check", "--json", folder=project)
+    assert {(item["rule"], item["statement"]) for item in done.json()["findings"]} == {
+        ("foreign-key-index", None),
+        ("row-security", None),
+    }
+    replace(project / "pyproject.toml", '["public"]', '["pubic"]')
+    done = typedsql("check", folder=project)
+    assert '[tool.typedsql]: "exposed_schemas" names pubic, which is no schema' in done.out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -180,7 +218,7 @@ def test_impact_on_a_database_that_is_behind(
     assert as_json.code == 1
     found = as_json.json()
     assert found["breaks"] is True
-    assert found["since"] == "20260301090000"
+    assert found["since"] == "20260301100000"
     assert [step["version"] for step in found["steps"]] == ["20260302000000", "20260303000000"]
     changed = [change["query"] for change in found["steps"][0]["changes"]]
     assert changed[:2] == ["rows.py", "books.insert"]

@@ -146,7 +146,7 @@ def test_a_number_beyond_64_bits_is_wrong_usage(target: ConnectionTarget) -> Non
     for command in ("query", "explain"):
         done = whaledb(command, "blocks.count", f"chain_id={2**63}", target=target)
         assert (done.code, done.out) == (2, "")
-        assert "chain_id was refused: value out of int64 range" in done.err
+        assert "chain_id was refused: value out of int8 range" in done.err
     assert whaledb("query", "blocks.count", f"chain_id={2**63 - 1}", target=target).code == 0
 
 

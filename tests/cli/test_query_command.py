@@ -205,6 +205,33 @@ def test_a_value_that_the_database_refuses_fails_without_being_shown(
     assert "987654321" not in debugged.err
 
 
+def test_preferences_are_json_of_known_members(target: ConnectionTarget) -> None:
+    account = "id=a11ce000-0000-4000-8000-000000000001"
+    assert whaledb("query", "users.merge_account", account, target=target).code == 0
+    merge = ("query", "users.merge", account, "display_name=")
+    chosen = '{"min_value_eth": 0.123456789012345678, "notify_by": ["push"]}'
+    done = whaledb(*merge, f"preferences={chosen}", "--json", target=target)
+    assert (done.json(), done.err) == ({"value": True}, "")
+    shown = whaledb("query", "users.get", account, "--json", target=target).json()
+    assert shown["preferences"] == {"min_value_eth": "0.123456789012345678", "notify_by": ["push"]}
+    read = whaledb("query", "users.get", account, target=target).out
+    assert '{"min_value_eth":"0.123456789012345678","notify_by":["push"]}' in read
+    for wrong, where in (
+        (f'{{"chain_id": "{CANARY}"}}', ", which it is not at chain_id"),
+        (f'{{"notify_by": ["push", "{CANARY}"]}}', ", which it is not at notify_by[1]"),
+        (f'{{"quote_currency": "{CANARY}"}}', ""),
+        (f'{{"{CANARY}": 1}}', ""),
+        (CANARY, ""),
+    ):
+        refused = whaledb(*merge, f"preferences={wrong}", target=target)
+        assert (refused.code, refused.out) == (2, "")
+        assert (
+            "preferences must be a JSON object of Preferences (quote_currency, time_zone,"
+            f" min_value_eth, chain_id, notify_by){where} (parameters"
+        ) in " ".join(refused.err.split())
+        assert CANARY not in refused.err
+
+
 def test_an_unmigrated_database_is_said_to_be_that(empty_database: ConnectionTarget) -> None:
     done = whaledb("query", "alerts.stream_enabled", target=empty_database)
     assert (done.code, done.out) == (2, "")

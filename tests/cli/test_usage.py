@@ -191,7 +191,8 @@ def test_the_package_still_offers_what_it_imports_late() -> None:
         "print(*whaledb.__all__, *inspect.signature(connect).parameters)\n"
     )
     assert run([sys.executable, "-c", code]).out == (
-        "check_database_health connect create_tables drop_tables reset_database url options\n"
+        "check_database_health connect create_tables drop_tables reset_database url gateway"
+        " options\n"
     )
 
 

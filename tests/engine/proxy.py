@@ -23,6 +23,8 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
+        self._ending = asyncio.Event()
+        self._ending.set()
         self._turned_away = 0
         self.met = asyncio.Event()
         """Set when the words have passed, or would have."""
@@ -57,8 +59,14 @@ class Proxy:
         """Pass nothing on, in either direction, and keep everything open: a black hole."""
         self._passing.clear()
 
+    def hold_ends(self) -> None:
+        """Pass on what the server says, and not that it has hung up after it."""
+        self._ending.clear()
+        self.met.clear()
+
     def resume(self) -> None:
         self._passing.set()
+        self._ending.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -126,6 +134,9 @@ class Proxy:
                 return
             writer.write(data)
             await writer.drain()
+        if not self._ending.is_set():
+            self.met.set()
+            await self._ending.wait()
 
 
 @asynccontextmanager

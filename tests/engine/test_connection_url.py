@@ -100,13 +100,6 @@ def test_a_malformed_url_is_refused_naming_the_part_and_nothing_of_it(
     assert CANARY not in message
 
 
-@pytest.mark.parametrize("character", ["#", "/", "@", "?", "%"])
-def test_the_guidance_says_how_to_write_what_a_password_may_not_hold(character: str) -> None:
-    message = refusal(f"postgresql://u:{CANARY}{character}{CANARY}@h/d")
-    assert f"{character} as %{ord(character):02X}" in message
-    assert CANARY not in message
-
-
 @given(st.text(min_size=1).filter(lambda text: "\0" not in text))
 def test_every_password_survives_the_way_through_a_url(secret: str) -> None:
     if any(0xD800 <= ord(character) <= 0xDFFF for character in secret):

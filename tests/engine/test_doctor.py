@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import secrets
-import ssl
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,31 +12,17 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from tests.engine.doctoring import codes, look
+from tests.engine.refusing import CANARY
 from tests.servers import throwaway_server
-from typedsql import connect_failure
 from typedsql.errors import ConfigurationError
 from typedsql.settings import ConnectionTarget, resolve_target
 from typedsql.tools import migrations
-from typedsql.tools.doctor import Diagnosis, diagnose
+from typedsql.tools.doctor import diagnose
 from typedsql.tools.server_log import find_server_log
 from whaledb.project import PROJECT
 
 TABLE = PROJECT.migrations_table
-CANARY = "canary-c0ffee"
-
-
-def environment(target: ConnectionTarget, **more: str) -> dict[str, str]:
-    return {"DATABASE_URL": target.dbmate_url(), **more}
-
-
-async def look(target: ConnectionTarget, **more: str) -> Diagnosis:
-    found = await diagnose(PROJECT, environ=environment(target, **more))
-    assert CANARY not in repr(found)
-    return found
-
-
-def codes(found: Diagnosis) -> list[str]:
-    return [finding.code for finding in found.findings]
 
 
 # Where it would connect, and why
@@ -71,9 +55,10 @@ async def test_what_is_overruled_is_named(target: ConnectionTarget) -> None:
 async def test_a_malformed_url_is_told_without_a_part_of_it() -> None:
     url = f"postgres://user:{CANARY}%ZZ@host/database"
     found = await diagnose(PROJECT, environ={"DATABASE_URL": url})
-    assert codes(found) == ["configuration"]
+    assert codes(found) == ["special_characters"]
     assert not found.sound
     assert "DATABASE_URL" in found.findings[0].message
+    assert "percent-encoded" in found.findings[0].action
     assert CANARY not in repr(found)
 
 
@@ -123,7 +108,10 @@ async def test_behind_and_ahead(target: ConnectionTarget, connection: asyncpg.Co
 async def test_an_invalid_index_is_found(
     target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
-    await connection.execute("CREATE TABLE public.twice AS VALUES (1), (1)")
+    await connection.execute(
+        "CREATE TABLE public.twice AS VALUES (1), (1);"
+        "ALTER TABLE public.twice ENABLE ROW LEVEL SECURITY"
+    )
     with pytest.raises(asyncpg.UniqueViolationError):
         await connection.execute(
             "CREATE UNIQUE INDEX CONCURRENTLY twice_id ON public.twice (column1)"
@@ -141,6 +129,15 @@ async def test_a_read_only_database_is_a_warning(
     )
     found = await look(target)
     assert (codes(found), found.read_only, found.sound) == (["read_only"], True, True)
+
+
+async def test_what_breaks_a_rule_of_the_catalogs_is_a_warning(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("CREATE TABLE public.exposed (id BIGINT)")
+    found = await look(target)
+    assert (codes(found), found.sound) == (["row_security"], True)
+    assert "public.exposed is exposed without row level security" in found.findings[0].message
 
 
 async def test_a_role_without_rights_on_the_migrations_is_told(
@@ -232,78 +229,6 @@ async def test_tls_that_the_server_does_not_have(password_server: ConnectionTarg
     assert "sslmode=require demands it" in found.findings[0].message
     plain = await look(password_server)
     assert (plain.answers, plain.tls) == (True, False)
-
-
-REFUSALS = {
-    "tls_required": (
-        "28000",
-        'no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", no encryption',
-    ),
-    "tenant_not_found": ("XX000", "Tenant or user not found"),
-    "too_many_connections": ("53300", "sorry, too many clients already"),
-    "starting": ("57P03", "the database system is starting up"),
-    "no_standby": ("57P03", "the database system is not accepting connections"),
-    "not_allowed": ("42501", 'permission denied for database "d"'),
-}
-
-
-@pytest.mark.parametrize("code", REFUSALS)
-async def test_what_servers_and_poolers_say_is_recognised(code: str) -> None:
-    async with refusing_server(*REFUSALS[code]) as target:
-        found = await look(target)
-    assert codes(found) == [code]
-
-
-@contextlib.asynccontextmanager
-async def refusing_server(sqlstate: str, message: str) -> AsyncGenerator[ConnectionTarget, None]:
-    """Speaks the protocol far enough to refuse: these states cannot be had from a healthy one."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            startup = await read_packet(reader)
-            if startup == (80877103).to_bytes(4):  # SSLRequest
-                writer.write(b"N")
-                await read_packet(reader)
-            fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{message}\0\0".encode()
-            writer.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
-            await writer.drain()
-        writer.close()
-
-    async def read_packet(reader: asyncio.StreamReader) -> bytes:
-        return await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield ConnectionTarget(
-            host="127.0.0.1",
-            port=listening.sockets[0].getsockname()[1],
-            database="d",
-            user="u",
-            password=SecretStr(CANARY),
-            sslmode="prefer",
-            sslrootcert=None,
-            source="DATABASE_URL",
-            embedded_dir=None,
-        )
-
-
-def test_failures_of_networks_are_recognised() -> None:
-    """What a machine's network does cannot be had at will: the system's own errors instead."""
-    target = resolve_target("postgres://u@db.example.com/d", project="toy", environ={})
-    failures = {
-        OSError(errno.ENETUNREACH, "Network is unreachable"): "unreachable",
-        TimeoutError(): "no_answer",
-        ssl.SSLError("WRONG_VERSION_NUMBER"): "tls_failed",
-    }
-    for failure, code in failures.items():
-        problem = connect_failure.explain(failure, target)
-        assert problem is not None
-        assert problem.code == code
-        assert problem.action
-    unreachable = connect_failure.explain(next(iter(failures)), target)
-    assert unreachable is not None
-    assert "session pooler" in unreachable.action
-    assert connect_failure.explain(ValueError("not about connecting"), target) is None
 
 
 # Where the log is

@@ -33,7 +33,8 @@ async def opened(target: ConnectionTarget) -> Connection:
         connect_timeout_s=10,
         command_timeout_s=10,
         keepalive_idle_s=math.ceil(KEEPALIVE_IDLE_S),
-        server_settings={"application_name": "driver_connection"},
+        idle_in_transaction_timeout_s=60,
+        application_name="test",
     )
 
 

@@ -72,7 +72,8 @@ class Opener:
             connect_timeout_s=10,
             command_timeout_s=10,
             keepalive_idle_s=30,
-            server_settings={},
+            idle_in_transaction_timeout_s=60,
+            application_name="test",
         )
 
 

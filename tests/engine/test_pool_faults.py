@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -11,13 +12,16 @@ import whaledb
 from tests.engine.cancelling import through_a_careless_pool, through_ours
 from tests.engine.proxy import Proxy, proxied
 from typedsql.database import Database
-from typedsql.errors import Error, TimeoutExpired
+from typedsql.errors import ConnectionLost, Error, TimeoutExpired
 from typedsql.settings import ConnectionTarget
+from typedsql.transaction import Transaction
 from whaledb.queries import liquidity_zones
 
 PATIENCE_S = 20.0
 SEED = 20261123
 CANCELLATIONS = 300
+TURNS = 20
+"""Of the event loop, in which what has arrived is read."""
 
 MARKET = {"exchange": "kraken", "symbol": "ETH-USD"}
 
@@ -107,3 +111,45 @@ async def test_the_same_without_a_reset_leaves_something(target: ConnectionTarge
     left = await through_a_careless_pool(target, count=CANCELLATIONS, seed=SEED)
     assert left.locks > 0
     assert left.sessions_changed > 0
+
+
+@asynccontextmanager
+async def ended(
+    proxy: tuple[Proxy, ConnectionTarget], connection: Any, *, cut: bool
+) -> AsyncGenerator[tuple[Database, Transaction]]:
+    """A transaction whose backend was ended; without `cut` its connection is still open."""
+    hole, through = proxy
+    async with whaledb.connect(through, max_size=1) as db:
+        try:
+            async with db.transaction() as tx:
+                pid = await tx.driver_connection.fetchval("SELECT pg_backend_pid()")
+                if not cut:
+                    hole.hold_ends()
+                await connection.execute("SELECT pg_terminate_backend($1)", pid)
+                if cut:
+                    await until(tx.driver_connection.is_closed)
+                else:
+                    await hole.met.wait()
+                    for _ in range(TURNS):
+                        await asyncio.sleep(0)
+                yield db, tx
+        finally:
+            hole.resume()
+            assert await count(db) == 0
+
+
+async def test_the_error_of_a_block_is_told_where_its_backend_was_ended(
+    proxy: tuple[Proxy, ConnectionTarget], connection: "asyncpg.Connection"
+) -> None:
+    """The driver refuses the ROLLBACK with an error of its own."""
+    with pytest.raises(KeyError):
+        async with ended(proxy, connection, cut=False):
+            raise KeyError
+
+
+async def test_a_savepoint_on_a_connection_that_ended_says_so(
+    proxy: tuple[Proxy, ConnectionTarget], connection: "asyncpg.Connection"
+) -> None:
+    with pytest.raises(ConnectionLost):
+        async with ended(proxy, connection, cut=True) as (_, tx), tx.transaction():
+            pass

@@ -1,16 +1,12 @@
-"""Where a connection goes, and that no message tells a secret."""
+"""Which of the sources of settings counts, and the embedded server."""
 
-import copy
-import dataclasses
 import logging
 import os
-import pickle
-import traceback
 from pathlib import Path
 
 import pytest
 
-from tests.engine.resolving import CANARY, password, refusal, resolve
+from tests.engine.resolving import CANARY, SUPABASE, password, refusal, resolve
 from typedsql.errors import ConfigurationError
 from typedsql.settings import resolve_target
 
@@ -18,11 +14,6 @@ from typedsql.settings import resolve_target
 
 
 POSTGRES = {"POSTGRES_HOST": "pg.example.com"}
-SUPABASE = {
-    "SUPABASE_URL": "https://abcdefgh.supabase.co",
-    "SUPABASE_DB_PASSWORD": CANARY,
-    "PGSSLROOTCERT": "system",
-}
 DATABASE_URL = {"DATABASE_URL": "postgresql://u@url.example.com/d"}
 
 
@@ -126,63 +117,6 @@ def test_postgres_host_may_be_a_socket_folder() -> None:
     assert resolve(POSTGRES_HOST="/var/run/postgresql").is_local()
 
 
-# Supabase
-
-
-def test_a_supabase_project_is_reached_directly_and_verified() -> None:
-    target = resolve(**SUPABASE)
-    assert (target.host, target.port) == ("db.abcdefgh.supabase.co", 5432)
-    assert (target.user, target.database) == ("postgres", "postgres")
-    assert password(target) == CANARY
-    assert (target.sslmode, target.sslrootcert) == ("verify-full", Path("system"))
-
-
-def test_a_supabase_project_without_a_ca_says_what_to_set() -> None:
-    message = refusal(SUPABASE_URL="https://abcdefgh.supabase.co", SUPABASE_DB_PASSWORD=CANARY)
-    assert "PGSSLROOTCERT" in message
-    assert "dashboard" in message
-    assert CANARY not in message
-
-
-@pytest.mark.parametrize("host", ["db.abc.supabase.co", "aws-0-eu-west-1.pooler.supabase.com"])
-@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require"])
-def test_a_supabase_host_in_a_url_is_never_reached_unverified(host: str, mode: str) -> None:
-    assert "verify-full" in refusal(f"postgresql://u@{host}/d?sslmode={mode}")
-    assert "PGSSLROOTCERT" in refusal(f"postgresql://u@{host}/d")
-    assert resolve(f"postgresql://u@{host}/d?sslrootcert=system").sslmode == "verify-full"
-
-
-@pytest.mark.parametrize("url", ["http://localhost:54321", "http://127.0.0.1:54321/"])
-def test_a_local_supabase_needs_neither_tls_nor_a_password(url: str) -> None:
-    target = resolve(SUPABASE_URL=url, PGSSLMODE="verify-full")
-    assert (target.host, target.port, password(target)) == ("127.0.0.1", 54322, "postgres")
-    assert target.sslmode is None
-    assert password(resolve(SUPABASE_URL=url, SUPABASE_DB_PASSWORD=CANARY)) == CANARY
-
-
-def test_api_keys_open_nothing() -> None:
-    keys = {"SUPABASE_ANON_KEY": CANARY, "SUPABASE_SERVICE_ROLE_KEY": CANARY}
-    assert "Nothing says" in refusal(**keys)
-    message = refusal(SUPABASE_URL="https://abcdefgh.supabase.co", **keys)
-    assert "SUPABASE_DB_PASSWORD" in message
-    assert CANARY not in message
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["https://shop.example.com", "abcdefgh", f"https://{CANARY}@x.supabase.co", "https://[::1"],
-)
-def test_another_supabase_url_is_refused_without_being_repeated(url: str) -> None:
-    message = refusal(SUPABASE_URL=url, SUPABASE_DB_PASSWORD=CANARY)
-    assert "SUPABASE_URL" in message
-    assert url not in message
-    assert CANARY not in message
-
-
-def test_a_supabase_password_without_its_project_is_refused() -> None:
-    assert "SUPABASE_URL" in refusal(SUPABASE_DB_PASSWORD=CANARY)
-
-
 # Sources that disagree
 
 
@@ -213,6 +147,11 @@ def test_sources_that_disagree_are_logged_by_their_names_alone(
         assert secret not in text
 
 
+def test_a_local_supabase_disagrees_without_a_password(caplog: pytest.LogCaptureFixture) -> None:
+    text = warnings_of(caplog, **DATABASE_URL, SUPABASE_URL="http://localhost:54321")
+    assert "SUPABASE_URL would lead elsewhere" in text
+
+
 def test_sources_that_agree_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not warnings_of(
         caplog,
@@ -223,6 +162,26 @@ def test_sources_that_agree_are_not_logged(caplog: pytest.LogCaptureFixture) -> 
     )
     pooled = "postgresql://postgres.abcdefgh:pw@aws-0-eu.pooler.supabase.com:5432/postgres"
     assert not warnings_of(caplog, DATABASE_URL=f"{pooled}?sslrootcert=system", **SUPABASE)
+
+
+def test_keys_modes_and_gateways_argue_with_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """They name no database to connect to, and so none other than the one that was decided."""
+    assert not warnings_of(
+        caplog,
+        **DATABASE_URL,
+        DATABASE_MODE="session",
+        GATEWAY_DATABASE_URL=f"postgresql://gateway:{CANARY}@other.example.com/d",
+        SUPABASE_URL="https://abcdefgh.supabase.co",
+        SUPABASE_ANON_KEY=CANARY,
+        SUPABASE_SERVICE_ROLE_KEY=CANARY,
+    )
+    # The control: with its password the same SUPABASE_URL names a database.
+    assert "SUPABASE_URL" in warnings_of(
+        caplog,
+        **DATABASE_URL,
+        SUPABASE_URL="https://abcdefgh.supabase.co",
+        SUPABASE_DB_PASSWORD=CANARY,
+    )
 
 
 def test_an_explicit_argument_is_not_argued_with(caplog: pytest.LogCaptureFixture) -> None:
@@ -293,93 +252,3 @@ def test_a_server_that_was_not_started_has_no_address() -> None:
     for call in (target.asyncpg_arguments, target.dbmate_url):
         with pytest.raises(ConfigurationError, match="was not started"):
             call()
-
-
-# What a target tells
-
-
-@pytest.mark.parametrize(
-    ("url", "local"),
-    [
-        ("postgresql://u@localhost/d", True),
-        ("postgresql://u@LOCALHOST./d", True),
-        ("postgresql://u@127.0.0.1/d", True),
-        ("postgresql://u@127.8.9.10/d", True),
-        ("postgresql://u@[::1]/d", True),
-        ("postgresql://u@/d?host=/tmp", True),
-        ("embedded:/srv/data", True),
-        ("postgresql://u@db.example.com/d", False),
-        ("postgresql://u@localhost.example.com/d", False),
-        ("postgresql://u@10.0.0.1/d", False),
-        ("postgresql://u@0.0.0.0/d", False),
-        ("postgresql://u@[2001:db8::7]/d", False),
-    ],
-)
-def test_a_server_is_local_by_its_address(url: str, local: bool) -> None:
-    assert resolve(url).is_local() is local
-
-
-def test_a_target_describes_itself_without_its_password() -> None:
-    target = resolve(DATABASE_URL=f"postgresql://u:{CANARY}@db.example.com/app")
-    assert target.describe() == "u@db.example.com:5432/app (DATABASE_URL)"
-    assert resolve("postgresql://u@[::1]/d").describe() == "u@[::1]:5432/d (argument)"
-
-
-def test_dbmate_gets_a_url_for_sockets_and_addresses() -> None:
-    socket = resolve("postgresql://u:p%40@/d?host=/tmp/a%20b&port=6000").dbmate_url()
-    assert socket == "postgres://u:p%40@/d?sslmode=disable&host=/tmp/a%20b&port=6000"
-    assert resolve("postgresql://u@[::1]/d").dbmate_url() == (
-        "postgres://u@/d?sslmode=disable&host=%3A%3A1&port=5432"
-    )
-    remote = resolve("postgresql://u@db.example.com/d")
-    assert remote.dbmate_url().endswith("?sslmode=prefer")
-    assert remote.dbmate_url(sslmode="require").endswith("?sslmode=require")
-
-
-def test_no_representation_of_a_target_tells_its_password() -> None:
-    target = resolve(f"postgresql://u:{CANARY}@h/d")
-    shown = [
-        repr(target),
-        str(target),
-        f"{target}",
-        target.describe(),
-        repr(dataclasses.asdict(target)),
-        repr(dataclasses.astuple(target)),
-        repr(copy.deepcopy(target)),
-        repr([getattr(target, name.name) for name in dataclasses.fields(target)]),
-    ]
-    assert all(CANARY not in text for text in shown)
-    # The control: the secret is there to be told.
-    assert target.asyncpg_arguments()["password"] == CANARY
-    assert CANARY in target.dbmate_url()
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_target_is_not_pickled(protocol: int) -> None:
-    with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(resolve(f"postgresql://u:{CANARY}@h/d"), protocol)
-
-
-@pytest.mark.parametrize("where", ["argument", "DATABASE_URL", "POSTGRES_PASSWORD"])
-def test_no_traceback_tells_a_password_even_with_its_local_variables(where: str) -> None:
-    environ = {"HOME": "/nonexistent"}
-    url = None
-    if where == "argument":
-        url = f"postgresql://u:{CANARY}#@h/d"
-    elif where == "DATABASE_URL":
-        environ["DATABASE_URL"] = f"postgresql://u:{CANARY}#@h/d"
-    else:
-        environ |= {"POSTGRES_PASSWORD": CANARY, "POSTGRES_PORT": "x"}
-    try:
-        resolve_target(url, project="shop", environ=environ)
-    except ConfigurationError as error:
-        report = traceback.TracebackException.from_exception(error, capture_locals=True)
-        # This test's own frame, the first, holds the secret: the control.
-        own, *ours = report.stack
-        assert CANARY in str(own.locals)
-        assert len(ours) >= 1
-        assert all(CANARY not in str(frame.locals) for frame in ours)
-        assert CANARY not in str(report)
-        assert error.__context__ is None
-    else:
-        pytest.fail("a malformed URL was taken")

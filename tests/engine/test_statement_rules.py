@@ -107,11 +107,35 @@ def under(name: str, sql: str) -> str:
             "use pg_advisory_xact_*",
         ),
         (
-            "act_as()$",
-            "SELECT set_config('role', 'x', false) AS x;",
+            "set_it()$",
+            "SELECT set_config('work_mem', '1MB', false) AS x;",
             "session-state",
             8,
             "set_config outlives the transaction unless it ends in TRUE; pass TRUE",
+        ),
+        *(
+            (name, sql, "identity", column, "leave that to db.as_user()")
+            for name, sql, column in (
+                ("act_as()!", "SET LOCAL ROLE authenticated;", 0),
+                ("act_as()!", "SET LOCAL request.jwt.claims = '{}';", 0),
+                ("act_as()$", "SELECT set_config('role', 'x', TRUE) AS x;", 8),
+                ("act_as()$", "SELECT set_config('Request.JWT.claim.sub', 'x', TRUE) AS x;", 8),
+                ("act_as(name)$", "SELECT set_config(:name, 'x', TRUE) AS x;", 8),
+            )
+        ),
+        (
+            "count_like(word)$",
+            "SELECT count(*) AS n FROM public.u AS x WHERE x.word LIKE :word;",
+            "wildcard",
+            54,
+            "% and _ in a parameter of LIKE stand for any characters; use starts_with()",
+        ),
+        (
+            "count_like(word)$",
+            "SELECT count(*) AS n FROM public.u AS x WHERE NOT x.word ILIKE '%' || lower(:word);",
+            "wildcard",
+            58,
+            "% and _ in a parameter of ILIKE stand for any characters",
         ),
         ("get_it()$", "SELECT 1 AS a, 2 AS b;", "suffix", 0, "2 columns come back; use ^"),
         ("delete(id)", "DELETE FROM public.t WHERE id = :id;", "suffix", 0, "use the suffix !"),
@@ -195,13 +219,21 @@ async def test_a_parameter_that_cannot_be_one(check: Check) -> None:
     [
         ("go()!", "SET LOCAL work_mem = '1MB';"),
         ("lock()$", "SELECT pg_advisory_xact_lock(1) AS x;"),
-        ("act_as()$", "SELECT set_config('role', 'x', TRUE) AS x;"),
+        ("set_it()$", "SELECT set_config('work_mem', '1MB', TRUE) AS x;"),
         ("count()$", "SELECT count(*) AS n FROM public.t;"),
         ("list_it(n)", "SELECT x.id, x.kind FROM public.t AS x ORDER BY x.id LIMIT :n;"),
         ("list_it()", "SELECT x.id, x.kind FROM public.t AS x ORDER BY x.id LIMIT 10;"),
         ("stream_it()", "SELECT x.id, x.kind FROM public.t AS x ORDER BY x.id;"),
         ("get_it(id)^", "SELECT x.id, x.kind FROM public.t AS x WHERE x.id = :id;"),
         ("get_it(kind)^", "SELECT x.id, x.kind FROM public.t AS x WHERE x.kind = :kind LIMIT 1;"),
+        ("count_b()$", "SELECT count(*) AS n FROM public.t AS x WHERE x.kind LIKE 'b%';"),
+        ("is_in(word)$", "SELECT count(*) AS n FROM public.t AS x WHERE :word LIKE x.kind;"),
+        (
+            "count_like(word)$",
+            "SELECT count(*) AS n FROM public.t AS x"
+            " WHERE x.kind ILIKE '%' || replace(:word, '%', '\\%') || '%';",
+        ),
+        ("count_like(word)$", "SELECT count(*) AS n FROM public.t AS x WHERE x.kind ~~ :word;"),
         (
             "get_it()^",
             "SELECT CAST(x.kind AS JSON) ->> 'a' AS \"note!\", x.id FROM public.t AS x LIMIT 1;",

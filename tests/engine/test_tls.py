@@ -1,106 +1,19 @@
-"""Encryption and certificates: who is refused, on real servers."""
+"""Encryption and certificates: what is taken, and what is settled before any connection.
 
-import dataclasses
-import shutil
+Who is refused is in tests/security/test_tls_refusals.py.
+"""
+
 import ssl
-import subprocess
-from collections.abc import Generator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from tests.servers import throwaway_server
+from tests.tls_servers import Certificates, certificates, is_encrypted, tls_server, with_tls
 from typedsql.errors import ConfigurationError
 from typedsql.settings import ConnectionTarget, resolve_target
 from typedsql.tls import SYSTEM_STORE
 
-OPENSSL_LIMIT_SECONDS = 60
-# The wheel's PostgreSQL is built without TLS; distributions build theirs with it.
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificates:
-    authority: Path
-    stranger: Path
-    certificate: Path
-    key: Path
-
-
-def openssl(*arguments: str | Path) -> None:
-    subprocess.run(
-        ["openssl", *map(str, arguments)],
-        check=True,
-        capture_output=True,
-        timeout=OPENSSL_LIMIT_SECONDS,
-    )
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificates")
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name in ("authority", "stranger"):
-        openssl(
-            *("req", "-x509", *new_key, "-subj", f"/CN={name}", "-days", "2"),
-            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"),
-        )
-    openssl(
-        *("req", *new_key, "-subj", "/CN=localhost"),
-        *("-keyout", folder / "server.key", "-out", folder / "server.csr"),
-    )
-    (folder / "names").write_text("subjectAltName=DNS:localhost")
-    openssl(
-        *("x509", "-req", "-in", folder / "server.csr", "-days", "2", "-set_serial", "1"),
-        *("-CA", folder / "authority.crt", "-CAkey", folder / "authority.key"),
-        *("-extfile", folder / "names", "-out", folder / "server.crt"),
-    )
-    return Certificates(
-        authority=folder / "authority.crt",
-        stranger=folder / "stranger.crt",
-        certificate=folder / "server.crt",
-        key=folder / "server.key",
-    )
-
-
-@pytest.fixture(scope="module")
-def tls_server(certificates: Certificates) -> Generator[ConnectionTarget, None, None]:
-    if not PROGRAMS:
-        pytest.skip("no PostgreSQL of the system's in /usr/lib/postgresql, to have TLS")
-    programs = PROGRAMS[-1].parent
-    files = {"server.crt": certificates.certificate, "server.key": certificates.key}
-    with throwaway_server(
-        int(programs.parent.name), programs, settings={"ssl": "on"}, files=files
-    ) as target:
-        yield target
-
-
-@pytest.fixture(scope="module")
-def plain_server() -> Generator[ConnectionTarget, None, None]:
-    with throwaway_server(18) as target:
-        yield target
-
-
-async def is_encrypted(target: ConnectionTarget) -> bool:
-    connection = await asyncpg.connect(**target.asyncpg_arguments())
-    try:
-        encrypted: bool = await connection.fetchval(
-            "SELECT s.ssl FROM pg_catalog.pg_stat_ssl AS s WHERE s.pid = pg_backend_pid()"
-        )
-        return encrypted
-    finally:
-        await connection.close()
-
-
-def with_tls(
-    target: ConnectionTarget, mode: str | None, authority: Path | None = None, host: str = ""
-) -> ConnectionTarget:
-    return dataclasses.replace(
-        target, sslmode=mode, sslrootcert=authority, host=host or target.host
-    )
+__all__ = ["certificates", "tls_server"]
 
 
 @pytest.mark.parametrize("mode", [None, "prefer", "require"])
@@ -118,40 +31,11 @@ async def test_the_right_authority_and_name_are_taken(
     assert await is_encrypted(target)
 
 
-async def test_a_wrong_authority_is_refused(
-    tls_server: ConnectionTarget, certificates: Certificates
-) -> None:
-    for mode in ("verify-ca", "verify-full"):
-        target = with_tls(tls_server, mode, certificates.stranger, "localhost")
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await is_encrypted(target)
-    # The control: `require` takes anybody.
-    assert await is_encrypted(with_tls(tls_server, "require", None, "localhost"))
-
-
-async def test_a_wrong_name_is_refused_by_verify_full_alone(
-    tls_server: ConnectionTarget, certificates: Certificates
-) -> None:
-    # The certificate is for localhost, and says nothing of 127.0.0.1.
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await is_encrypted(with_tls(tls_server, "verify-full", certificates.authority))
-    assert await is_encrypted(with_tls(tls_server, "verify-ca", certificates.authority))
-
-
 async def test_the_system_store_does_not_know_a_private_authority(
     tls_server: ConnectionTarget,
 ) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         await is_encrypted(with_tls(tls_server, "verify-full", SYSTEM_STORE, "localhost"))
-
-
-@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_a_server_without_tls_is_refused(plain_server: ConnectionTarget, mode: str) -> None:
-    authority = SYSTEM_STORE if mode == "verify-full" else None
-    with pytest.raises(ConnectionError):
-        await is_encrypted(with_tls(plain_server, mode, authority))
-    # The control: without the demand it falls back to plaintext.
-    assert not await is_encrypted(with_tls(plain_server, None))
 
 
 # What is settled before any connection

@@ -182,15 +182,6 @@ async def test_a_refused_first_call_locks_nothing(
         await connection.execute("LOCK TABLE public.liquidity_zones")
 
 
-async def test_an_idle_transaction_is_ended_by_the_server(target: ConnectionTarget) -> None:
-    async with whaledb.connect(target, idle_in_transaction_timeout_s=0.1) as db:
-        with pytest.raises(ConnectionLost):
-            async with db.transaction() as tx:
-                await liquidity_zones.insert(tx, **zone("1"))
-                await asyncio.sleep(0.5)
-        assert await count(db) == 0
-
-
 async def test_use_after_close_names_the_mistake(target: ConnectionTarget) -> None:
     async with whaledb.connect(target) as db:
         pass

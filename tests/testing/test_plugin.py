@@ -27,6 +27,7 @@ PLUGIN = 'pytest_plugins = ["whaledb.testing"]\n'
 TWO_TESTS = """
     from uuid import UUID
     import pytest
+    from whaledb.documents import Preferences
     from whaledb.queries import users
 
     pytestmark = pytest.mark.asyncio{marker}
@@ -40,7 +41,7 @@ TWO_TESTS = """
         await whaledb_connection.execute(ADD)
         assert await whaledb_connection.fetchval(COUNT) == 1
         async with whaledb_db.transaction() as tx:
-            await users.insert(tx, id=PERSON, preferences={{}})
+            await users.insert(tx, id=PERSON, preferences=Preferences())
             assert await users.count(tx) == 1
 
     @pytest.mark.parametrize("turn", ["first", "second"])

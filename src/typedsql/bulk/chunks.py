@@ -59,7 +59,7 @@ class Filling(Generic[R]):
         try:
             added = dict(zip(keys, rows, strict=True))
             alone = len(added) == len(rows) and self._rows.keys().isdisjoint(added)
-        except TypeError:
+        except Exception:
             # A value that has no place in a key, which the driver or the server refuses.
             keys = [_hashable(key, row) for key, row in zip(keys, rows, strict=True)]
         if alone:
@@ -111,7 +111,7 @@ class Filling(Generic[R]):
 def _hashable(key: Any, row: object) -> Any:
     try:
         hash(key)
-    except TypeError:
+    except Exception:
         return id(row)
     return key
 
@@ -125,7 +125,15 @@ def in_order(keys: dict[Any, Any]) -> list[Any]:
     """The keys sorted, in the same way in every process, as far as they can be compared."""
     try:
         return sorted(keys)
-    except (TypeError, ArithmeticError):
+    except Exception:
         # Such as infinity, which is a datetime without a zone, or NaN. Their text has an order
         # too, though another, which only matters to two mergers of which one has no such key.
-        return sorted(keys, key=repr)
+        return sorted(keys, key=_shown)
+
+
+def _shown(key: object) -> str:
+    try:
+        return repr(key)
+    except Exception:
+        # An integer of too many digits, or what a class of its own raises: it will be refused.
+        return type(key).__name__

@@ -87,7 +87,7 @@ class Copy:
                     reach *= 2
 
     async def _send(self, transaction: Transaction, rows: Sequence[Any]) -> None:
-        connection = transaction.driver_connection
+        connection = transaction.own_connection
         left = iter(rows)
         try:
             await guarded(

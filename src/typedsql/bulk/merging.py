@@ -25,8 +25,6 @@ from typedsql.bulk.rows import (
     Refusals,
     RowReader,
     describe,
-    quoted,
-    split_table,
 )
 from typedsql.bulk.storing import Stored, Target
 from typedsql.database import Database
@@ -123,12 +121,11 @@ class _Merge:
             raise failure  # Here, so that it keeps its own cause.
 
     async def _describe(self) -> Described:
-        schema, name = split_table(self._bound.table)
         async with self._db.bulk_transaction() as transaction:
             try:
                 return await describe(
-                    transaction.driver_connection,
-                    f"{quoted(schema)}.{quoted(name)}",
+                    transaction.own_connection,
+                    self._bound.table,
                     self._bound.columns,
                 )
             except Exception as failure:

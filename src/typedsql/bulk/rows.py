@@ -12,14 +12,14 @@ from msgspec.structs import astuple
 
 from typedsql.arguments import Guards, guards_of_types
 from typedsql.errors import DataError
+from typedsql.identifiers import quoted, quoted_table
+from typedsql.unfit import TOO_DEEP, why_unfit
 from typedsql.values import for_driver
 from typedsql.verify import numeric_arrays
 
 FIXED_BYTES: Final = 16
 """What a value counts whose size does not depend on it, in `MergeLimits.chunk_bytes`."""
 _TEXTS: Final = frozenset({"bpchar", "bytea", "name", "text", "varchar"})
-_CHARACTERS: Final = _TEXTS - {"bytea"}
-_INTEGER_BITS: Final = {"int2": 16, "int4": 32, "int8": 64}
 _FIXED: Final = frozenset(
     {
         *("bool", "date", "float4", "float8", "int2", "int4", "int8", "interval", "numeric"),
@@ -88,7 +88,6 @@ class RowReader:
         kinds = described.kinds
         self._query = query
         self._columns = columns
-        self._types = [kind.name for kind in kinds]
         self._key = [columns.index(name) for name in key]
         self._sizer = Sizer(kinds)
         self._guards: Guards = guards_of_types(
@@ -116,7 +115,10 @@ class RowReader:
             for position, value in enumerate(column):
                 if type(value) in plain:
                     continue
-                wrong = check(value)
+                try:
+                    wrong = check(value)
+                except RecursionError:
+                    wrong = TOO_DEEP
                 if wrong is not None:
                     told.setdefault(position, self._refusal(self._columns[index], wrong))
         if told:
@@ -137,8 +139,9 @@ class RowReader:
 
     def unfit(self, row: Any) -> DataError:
         """Why the driver could not encode a row; its own words quote the value."""
-        for name, kind, value in zip(self._columns, self._types, astuple(row), strict=True):
-            told = None if value is None else _unfit(kind, value)
+        kinds = self._guards.kinds
+        for name, kind, value in zip(self._columns, kinds, astuple(row), strict=True):
+            told = why_unfit(kind, value)
             if told is not None:
                 return self._refusal(name, told)
         return DataError(
@@ -161,21 +164,6 @@ class RowReader:
         return tuple(changed)
 
 
-def _unfit(kind: str, value: Any) -> str | None:
-    """Why the driver cannot send a value for a column of this type, as far as can be told."""
-    if kind in _INTEGER_BITS:
-        limit = 2 ** (_INTEGER_BITS[kind] - 1)
-        return None if -limit <= operator.index(value) < limit else f"out of {kind} range"
-    if kind in _CHARACTERS:
-        if not isinstance(value, str):
-            return f"expected str, got {type(value).__name__}"
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return "a text with half of a surrogate pair has no UTF-8"
-    return None
-
-
 class Sizer:
     """Tells about how many bytes rows are.
 
@@ -196,8 +184,16 @@ class Sizer:
         for index in self._texts:
             total += _length(columns[index])
         for index in self._others:
-            total += sum(len(repr(value)) for value in columns[index] if value is not None)
+            total += sum(_shown_length(value) for value in columns[index] if value is not None)
         return total
+
+
+def _shown_length(value: object) -> int:
+    try:
+        return len(repr(value))
+    except Exception:
+        # Too deep, or of a class of its own: the row is refused when it is sent.
+        return FIXED_BYTES
 
 
 def _length(column: Sequence[Any]) -> int:
@@ -223,14 +219,11 @@ class Described(Struct, frozen=True):
 async def describe(connection: Any, table: str, columns: Sequence[str]) -> Described:
     """Asks the server for the types of these columns."""
     names = ", ".join(map(quoted, columns))
-    prepared = await connection.prepare(f"SELECT {names} FROM {table} LIMIT 0")  # noqa: S608
+    prepared = await connection.prepare(
+        f"SELECT {names} FROM {quoted_table(table)} LIMIT 0"  # noqa: S608
+    )
     kinds = [item.type for item in prepared.get_attributes()]
     return Described(kinds, await numeric_arrays(connection, kinds))
-
-
-def quoted(name: str) -> str:
-    """An identifier in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def split_table(table: str) -> tuple[str, str]:

@@ -7,8 +7,9 @@ import asyncpg
 import msgspec
 
 from typedsql.bulk.copying import Collision, Copy
-from typedsql.bulk.rows import Refusals, RowReader, quoted, split_table
+from typedsql.bulk.rows import Refusals, RowReader, split_table
 from typedsql.errors import DataError, Error
+from typedsql.identifiers import quoted, quoted_table
 from typedsql.sqlstate import translate
 from typedsql.statements import STAGING_SUFFIX, Statement
 from typedsql.transaction import Transaction
@@ -45,7 +46,7 @@ class Target:
         self._into_staging = Copy(statement.name, "pg_temp", staging, columns, reader, timeout_s)
         self._create = {
             checked: (
-                f"CREATE TEMPORARY TABLE {quoted(staging)} (LIKE {quoted(schema)}.{quoted(name)} "
+                f"CREATE TEMPORARY TABLE {quoted(staging)} (LIKE {quoted_table(table)} "
                 f"INCLUDING DEFAULTS {'INCLUDING CONSTRAINTS ' if checked else ''}"
                 "INCLUDING GENERATED INCLUDING IDENTITY) ON COMMIT DROP"
             )
@@ -132,7 +133,7 @@ class Target:
 
     async def _execute(self, transaction: Transaction, sql: str) -> None:
         try:
-            await transaction.driver_connection.execute(sql)
+            await transaction.own_connection.execute(sql)
         except Exception as failure:
             error = translate(failure, query=self._statement.name)
             if error is None:

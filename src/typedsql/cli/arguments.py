@@ -16,6 +16,8 @@ from typedsql.cli.invocation import WrongUsage
 
 _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
+# A member of a Struct, or an element of a list, of which there may be several.
+_PATH = re.compile(r" - at `\$(?:\.|(?=\[))([\w.\[\]]+)`$")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 _TYPE_NAMES: Mapping[object, str] = {
@@ -66,8 +68,10 @@ def parse_arguments(
         else:
             try:
                 converted[key] = _convert(given[key], kind)
-            except (msgspec.MsgspecError, ValueError):
-                problems.append(f"{key} must be {_type_name(kind)}")
+            except (msgspec.MsgspecError, ValueError) as failure:
+                problems.append(f"{key} must be {_type_name(kind)}{_member_of(failure)}")
+            except RecursionError:
+                problems.append(f"{key} is nested too deeply")
     if problems:
         takes = ", ".join(parameters) or "none"
         raise WrongUsage(f"{name}: {'; '.join(problems)} (parameters: {takes})")
@@ -100,7 +104,8 @@ def _convert(text: str, kind: Any) -> object:
     if kind is bytes:
         return bytes.fromhex(text.removeprefix("\\x").removeprefix("0x"))
     if _is_json(kind):
-        return msgspec.json.decode(text.encode(), type=_strict(kind))
+        # As documents are read from the database: a fraction is exact.
+        return msgspec.json.Decoder(_strict(kind), float_hook=Decimal).decode(text.encode())
     return msgspec.convert(text, _strict(kind), strict=False)
 
 
@@ -143,4 +148,14 @@ def _type_name(kind: Any) -> str:
         return f"a JSON list, each {_type_name(inner)}" + (" or null" if optional else "")
     if typing.get_origin(kind) is dict:
         return "a JSON object"
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        members = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        return f"a JSON object of {kind.__name__} ({members})"
     return "JSON"
+
+
+def _member_of(failure: Exception) -> str:
+    """Which member of a document was refused, where msgspec says it: the end of its message,
+    of which the rest can quote a value."""
+    path = _PATH.search(str(failure))
+    return f", which it is not at {path[1]}" if path else ""

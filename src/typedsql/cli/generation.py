@@ -116,9 +116,9 @@ def _register_check(app: typer.Typer, project: Project) -> None:
     ) -> None:
         """Find mistakes in the SQL.
 
-        Every finding of queries/*.sql at once, with file, line and what to write; exit
-        code 1 if there is one. Asks a throwaway PostgreSQL of its own, unless nothing has
-        changed since one was asked.
+        Every finding of queries/*.sql and of the database that the migrations make, at
+        once, with file, line and what to write; exit code 1 if there is one. Asks a
+        throwaway PostgreSQL of its own, unless nothing has changed since one was asked.
         """
         invocation = Invocation.of(context, project, url, debug, json)
 

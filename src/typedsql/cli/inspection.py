@@ -90,6 +90,7 @@ def _write(found: "Diagnosis") -> None:
             "Migrations": _migrations(found),
             "Server log": found.server_log or "unknown",
             "dbmate": found.dbmate or "not installed",
+            **({"Gateway": found.gateway} if found.gateway else {}),
             "Embedded": "installed" if found.embedded_available else "not installed",
         }
     )

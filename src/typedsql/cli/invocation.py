@@ -152,7 +152,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         """What to tell of an exception; the text of one that is not ours may hold anything."""
         if isinstance(failure, Error):
             kind, code = type(failure).__name__, exit_code(failure)
-            return Failure(kind, str(failure), code, failure.sqlstate, failure.query)
+            return Failure(kind, _encodable(str(failure)), code, failure.sqlstate, failure.query)
         if isinstance(failure, KeyboardInterrupt):
             return Failure("Interrupted", "interrupted", INTERRUPTED)
         if isinstance(failure, Terminated):
@@ -170,6 +170,11 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     def write_json(self, value: object) -> None:
         """The command's one JSON document: decimals as strings, times in ISO 8601."""
         _write_json(value)
+
+
+def _encodable(text: str) -> str:
+    """A word of the command line that is not UTF-8 comes as half surrogate pairs."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _engine_distribution() -> str | None:

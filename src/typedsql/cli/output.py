@@ -172,7 +172,7 @@ def _text(value: object) -> str:
         return value.isoformat(sep=" ")
     if isinstance(value, bytes):
         return "\\x" + value.hex()
-    if isinstance(value, dict | list | tuple):
+    if isinstance(value, dict | list | tuple | msgspec.Struct):
         return msgspec.json.encode(value, enc_hook=str).decode()
     return str(value)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from typedsql.errors import ConfigurationError, OperatorError, TimeoutExpired
+from typedsql.identifiers import quoted
 from typedsql.project import Project
 from typedsql.settings import ConnectionTarget
 from typedsql.testing.server import identifier
@@ -213,7 +214,6 @@ class Databases:
         admin = await self._connection()
         self._made += 1
         name = f"{self._prefix}{self._run_number:08x}_{self._made}"
-        quoted = '"' + template.replace('"', '""') + '"'
         # Two runs that copy the same template at the same moment would disturb each other.
         limit = CREATE_QUEUE_LIMIT_SECONDS
         async with self._queued(
@@ -222,7 +222,7 @@ class Databases:
             try:
                 # Cheaper than through the WAL, where nothing is ever synced to disk.
                 await admin.execute(
-                    f'CREATE DATABASE "{name}" TEMPLATE {quoted} STRATEGY FILE_COPY'
+                    f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(template)} STRATEGY FILE_COPY"
                 )
             except asyncpg.InsufficientPrivilegeError as failure:
                 raise OperatorError(
@@ -234,8 +234,7 @@ class Databases:
 
     async def _drop(self, name: str) -> None:
         admin = await self._connection()
-        quoted = '"' + name.replace('"', '""') + '"'
-        await admin.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+        await admin.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
     async def _migrated(self) -> str:
         if self._template is not None and await self._exists(self._template):
@@ -307,9 +306,7 @@ async def migrate(target: ConnectionTarget, project: Project) -> None:
     migration that failed; ConfigurationError where there is no dbmate.
     """
     program = await find_dbmate(project)
-    secret = target.password.get_secret_value() if target.password else None
     environment = {
-        "DATABASE_URL": target.dbmate_url(),
         "PATH": os.environ.get("PATH", os.defpath),
         # A test run does not rewrite db/schema.sql.
         "DBMATE_NO_DUMP_SCHEMA": "true",
@@ -317,7 +314,7 @@ async def migrate(target: ConnectionTarget, project: Project) -> None:
     try:
         async with asyncio.timeout(MIGRATE_LIMIT_SECONDS):
             run = await run_dbmate(
-                program, project, "up", environment=environment, secret=secret, announce=_silent
+                program, project, "up", environment=environment, target=target, announce=_silent
             )
     except TimeoutError:
         raise TimeoutExpired(

@@ -130,7 +130,9 @@ class ServerChoice:
             yield TestServer(target=target, version=_reached(target), choice=choice)
 
     def _named(self) -> ConnectionTarget:
-        named = resolve_target(os.environ.get(URL_VARIABLE, ""), project=self.project)
+        # DATABASE_MODE is about the database of the project, not about the one of its tests.
+        environ = {name: value for name, value in os.environ.items() if name != "DATABASE_MODE"}
+        named = resolve_target(environ.get(URL_VARIABLE, ""), project=self.project, environ=environ)
         return replace(named, source=URL_VARIABLE)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from typedsql.identifiers import quoted
 from typedsql.statements import STAGING_SUFFIX, Columns, Statement
 from typedsql.tools.batches.statement import BatchStatement, array_elements
 from typedsql.tools.config import Declaration
@@ -127,7 +128,7 @@ class Analyser:
         try:
             facts = await self._facts.read(source, statement)
         finally:
-            await self._connection.execute(f"DROP TABLE pg_temp.{name}")
+            await self._connection.execute(f"DROP TABLE pg_temp.{quoted(name)}")
         nullable = tuple(not column.not_null for column in facts.proof.columns)
         findings = [
             *findings_of(facts, facts),

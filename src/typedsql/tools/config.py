@@ -24,6 +24,9 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The program with this project's commands, where it has one of its own (`cli.make_app`)."""
     schemas: tuple[str, ...] = ("public",)
     """Whose tables become rows."""
+    exposed_schemas: tuple[str, ...] = ()
+    """Which an API exposes: their tables, views and functions must be safe from whoever has a
+    token (`catalog_rules`)."""
     rows: dict[str, str] = {}
     """Table -> name of its Struct; others are named after the table in CamelCase."""
     documents: dict[str, str] = {}
@@ -75,6 +78,8 @@ def read_checkout(root: Path) -> Checkout:
         schema_file=env["DBMATE_SCHEMA_FILE"],
         dbmate_env=declaration.dbmate_env,
         command=declaration.command,
+        schemas=declaration.schemas,
+        exposed_schemas=declaration.exposed_schemas,
         checkout=root,
     )
     files = list_migrations(project)

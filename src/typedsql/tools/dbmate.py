@@ -14,11 +14,14 @@ import sysconfig
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
+from pydantic import SecretStr
 
 from typedsql.errors import ConfigurationError, TimeoutExpired
 from typedsql.project import Project
+from typedsql.settings import ConnectionTarget
 from typedsql.tools.config import read_dbmate_env
 
 OLDEST_DBMATE = (2, 37)
@@ -111,8 +114,8 @@ async def find_dbmate(project: Project) -> Dbmate:
     return Dbmate(Path(found), version[0])
 
 
-def child_environment(project: Project, url: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """All a dbmate child sees: the project's settings, the URL, and nothing of PG*.
+def child_environment(project: Project, extra: Mapping[str, str]) -> dict[str, str]:
+    """All a dbmate child sees but the URL: the project's settings, and nothing of PG*.
 
     Raises ConfigurationError where dbmate.env is missing or not what the generated
     project says: a different migrations table would run every migration again.
@@ -130,7 +133,6 @@ def child_environment(project: Project, url: str, extra: Mapping[str, str]) -> d
     environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
     environment |= {key: value for key, value in settings.items() if key.startswith("DBMATE_")}
     environment |= {
-        "DATABASE_URL": url,
         # Strict: a version lower than an applied one is an error, not run out of order.
         "DBMATE_STRICT": "true",
         # pg_dump may be of another release than the server, and then dumps nothing, silently.
@@ -148,14 +150,15 @@ async def run_dbmate(
     command: str,
     *,
     environment: Mapping[str, str],
-    secret: str | None,
+    target: ConnectionTarget,
+    sslmode: str | None = None,
     announce: Announce,
 ) -> DbmateRun:
-    """Run one command (``migrate`` or ``rollback``) to its end.
+    """Run one command (``migrate`` or ``rollback``) on a target to its end.
 
     `announce` is told each file that was run. A cancelled caller ends the child first.
-    `secret` is removed from whatever the child prints. Raises TimeoutExpired after
-    RUN_LIMIT_S.
+    `sslmode` replaces the target's own. The password is removed from whatever the child
+    prints. Raises TimeoutExpired after RUN_LIMIT_S.
     """
     process = await asyncio.create_subprocess_exec(
         program.path,
@@ -164,7 +167,8 @@ async def run_dbmate(
         command,
         # dbmate splits a migrations folder at commas; relative to here it has none.
         cwd=project.root,
-        env=dict(environment),
+        # Nowhere else: a local variable can be shown by whatever reports an exception.
+        env={**environment, "DATABASE_URL": target.dbmate_url(sslmode=sslmode)},
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
@@ -183,7 +187,7 @@ async def run_dbmate(
     finally:
         await _end(process)
     text = errors.decode(errors="replace")
-    return _read_result(code, started, finished, _masked(text, secret))
+    return _read_result(code, started, finished, _masked(text, target.password))
 
 
 async def _follow(
@@ -215,8 +219,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _masked(text: str, secret: str | None) -> str:
-    return text.replace(secret, "********") if secret else text
+def _masked(text: str, password: SecretStr | None) -> str:
+    secret = password.get_secret_value() if password else ""
+    for written in {secret, quote(secret, safe="")} - {""}:
+        text = text.replace(written, "********")
+    return text
 
 
 def _read_result(

@@ -47,14 +47,15 @@ def unknown_names(
 
     `schemas` are those that there are.
     """
-    for schema in declaration.schemas:
-        if schema not in schemas:
-            yield declaration_finding(
-                root,
-                "declaration",
-                f'[tool.typedsql]: "schemas" names {schema}, which is no schema of the database',
-                "write the names of schemas that migrations make",
-            )
+    for key in ("schemas", "exposed_schemas"):
+        for schema in getattr(declaration, key):
+            if schema not in schemas:
+                yield declaration_finding(
+                    root,
+                    "declaration",
+                    f'[tool.typedsql]: "{key}" names {schema}, which is no schema of the database',
+                    "write the names of schemas that migrations make",
+                )
     own = [kind for kind in catalog.types.by_oid.values() if kind.schema in declaration.schemas]
     known = {*catalog.tables, *(kind.qualified for kind in own)}
     known |= {name.rpartition(".")[2] for name in known}

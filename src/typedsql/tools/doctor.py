@@ -5,18 +5,23 @@ import time
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import Literal
 
 import asyncpg
-import msgspec
 
-from typedsql.connect_failure import TRANSACTION_POOLER_PORT, explain
+from typedsql.connect_failure import explain
+from typedsql.connect_options import IDLE_IN_TRANSACTION_TIMEOUT_S
+from typedsql.connection_target import SESSION_PORT, detect_mode
+from typedsql.durations import milliseconds
 from typedsql.embedded import reachable
 from typedsql.environment import POSTGRES_VARIABLES, Environment
 from typedsql.errors import ConfigurationError, Error, OperatorError
 from typedsql.project import Project
 from typedsql.settings import ConnectionTarget, resolve_target
+from typedsql.supabase import is_supabase
+from typedsql.tools.access import look_at_gateway, look_at_roles
+from typedsql.tools.catalog_rules import catalog_findings
 from typedsql.tools.dbmate import find_dbmate
+from typedsql.tools.diagnosis import Diagnosis, Finding
 from typedsql.tools.migration_files import list_migrations
 from typedsql.tools.migration_run import invalid_indexes
 from typedsql.tools.migration_session import (
@@ -25,6 +30,8 @@ from typedsql.tools.migration_session import (
     recorded_elsewhere,
 )
 from typedsql.tools.server_log import find_server_log
+
+__all__ = ["Diagnosis", "Finding", "diagnose"]
 
 OLDEST_SERVER_MAJOR = 15
 
@@ -43,6 +50,8 @@ _FOREIGN_VARIABLES = (
 
 _READ_VARIABLES = (
     "DATABASE_URL",
+    "DATABASE_MODE",
+    "GATEWAY_DATABASE_URL",
     *POSTGRES_VARIABLES.values(),
     "SUPABASE_URL",
     "SUPABASE_DB_PASSWORD",
@@ -50,57 +59,17 @@ _READ_VARIABLES = (
 _ALIKE = 0.88
 """From here on, of 1, a name is taken for another one misspelt: a letter or two apart."""
 
+# As the pool tells each session, so that who refuses that is met here.
+_SETTINGS = {"idle_in_transaction_session_timeout": milliseconds(IDLE_IN_TRANSACTION_TIMEOUT_S)}
+
 _SERVER = """
 SELECT
     current_setting('server_version') AS version,
     current_setting('server_version_num')::integer / 10000 AS major,
     current_setting('transaction_read_only')::boolean AS read_only,
-    current_user::text AS role
+    current_user::text AS role,
+    pg_backend_pid() AS process
 """
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that is wrong (error) or may become so (warning), and what to do."""
-
-    level: Literal["error", "warning"]
-    code: str
-    message: str
-    action: str
-
-
-class Diagnosis(msgspec.Struct, kw_only=True):
-    """What was found out, as far as it went; None for what was not reached."""
-
-    target: str | None = None
-    decided_by: str | None = None
-    """What decided where to connect: argument, DATABASE_URL, POSTGRES_*, SUPABASE_*, embedded."""
-    overruled: list[str] = []
-    """Variables that are set and do not count, by name."""
-    answers: bool = False
-    server_version: str | None = None
-    latency_ms: float | None = None
-    tls: bool | None = None
-    role: str | None = None
-    read_only: bool | None = None
-    server_log: str | None = None
-    """Where the server writes its log, in words."""
-    migration_version: str | None = None
-    expected_migration: str | None = None
-    pending_migrations: int | None = None
-    dbmate: str | None = None
-    """Version and path of the program that runs migrations."""
-    embedded_available: bool = False
-    """Whether the extra with the embedded server is installed."""
-    findings: list[Finding] = []
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing stands in the way."""
-        return not any(finding.level == "error" for finding in self.findings)
-
-    def add(self, level: Literal["error", "warning"], code: str, message: str, action: str) -> None:
-        """Append a finding."""
-        self.findings.append(Finding(level, code, message, action))
 
 
 async def diagnose(
@@ -121,14 +90,14 @@ async def diagnose(
     variables = os.environ if environ is None else environ
     try:
         target = resolve_target(url, project=project.name, environ=environ, embedded_default=True)
-    except Error as failure:
-        found.add("error", "configuration", str(failure), "")
+    except ConfigurationError as failure:
+        found.add_misconfigured(failure)
         return found
     _look_at_settings(found, target, variables)
     on_target(target)
     try:
         async with reachable(target) as concrete:
-            await _look_at_server(found, concrete, project)
+            await _look_at_server(found, concrete, project, environ)
     except Exception as failure:
         _unreachable(found, failure, target, project)
     return found
@@ -165,13 +134,7 @@ def _look_at_settings(
             f"{name} is set, but not read",
             f"set {meant} if that is meant",
         )
-    if target.port == TRANSACTION_POOLER_PORT:
-        found.add(
-            "warning",
-            "transaction_pooler",
-            f"port {TRANSACTION_POOLER_PORT} is a transaction pooler",
-            "migrate and ingest through the direct host or the session pooler, port 5432",
-        )
+    _look_at_mode(found, target)
     mode = target.sslmode or "prefer"
     if not target.is_local() and not mode.startswith("verify-"):
         found.add(
@@ -179,6 +142,26 @@ def _look_at_settings(
             "unverified_server",
             f"sslmode={mode} does not check which server answers",
             "set sslmode=verify-full and PGSSLROOTCERT where the network is not trusted",
+        )
+
+
+def _look_at_mode(found: Diagnosis, target: ConnectionTarget) -> None:
+    if target.mode == "transaction":
+        found.add(
+            "warning",
+            "transaction_pooler",
+            "this goes through a pooler in transaction mode, through which nothing is migrated",
+            f"migrate through the direct host or the session pooler, port {SESSION_PORT}",
+        )
+        return
+    expected = detect_mode(target.host, target.port)
+    if is_supabase(target.host) and target.mode != expected:
+        found.add(
+            "warning",
+            "mode",
+            f"DATABASE_MODE={target.mode} is set, but this host and port are those of Supabase's"
+            f" pooler in {expected} mode",
+            "unset DATABASE_MODE",
         )
 
 
@@ -201,8 +184,17 @@ def _overruled(source: str, environment: Environment) -> list[str]:
     return [name for rank in below for name in names[rank]]
 
 
-async def _look_at_server(found: Diagnosis, target: ConnectionTarget, project: Project) -> None:
-    connection, sslmode = await open_connection(target, application_name=f"{project.name} doctor")
+async def _look_at_server(
+    found: Diagnosis,
+    target: ConnectionTarget,
+    project: Project,
+    environ: Mapping[str, str] | None,
+) -> None:
+    connection, sslmode = await open_connection(
+        target,
+        application_name=f"{project.name} doctor",
+        settings=_SETTINGS if target.mode == "direct" else None,
+    )
     try:
         found.answers = True
         found.tls = sslmode != "disable"
@@ -229,7 +221,19 @@ async def _look_at_server(found: Diagnosis, target: ConnectionTarget, project: P
                 "this server, or this role on it, is read-only",
                 "name the primary server for whatever writes",
             )
+        if target.mode == "direct" and server["process"] != connection.get_server_pid():
+            found.add(
+                "warning",
+                "pooler",
+                "something between here and the server answers: a pooler, or a proxy",
+                "for a pooler set DATABASE_MODE=transaction, or session where each client has"
+                " the session for itself",
+            )
         await _look_at_migrations(found, connection, project)
+        await look_at_roles(found, connection)
+        await _look_at_catalogs(found, connection, project)
+        if target.source != "argument":
+            await look_at_gateway(found, connection, target, project, environ)
     finally:
         await connection.close()
 
@@ -276,15 +280,28 @@ async def _look_at_migrations(
         )
 
 
+async def _look_at_catalogs(
+    found: Diagnosis, connection: "asyncpg.Connection[asyncpg.Record]", project: Project
+) -> None:
+    broken = await catalog_findings(
+        connection, schemas=project.schemas, exposed_schemas=project.exposed_schemas
+    )
+    for finding in broken:
+        code = finding.rule.replace("-", "_")
+        found.add("warning", code, finding.message, finding.advice)
+
+
 def _unreachable(
     found: Diagnosis, failure: Exception, target: ConnectionTarget, project: Project
 ) -> None:
+    if isinstance(failure, ConfigurationError):
+        found.add_misconfigured(failure)
+        return
     problem = explain(failure, target)
     if problem is None:
         # The text of an unknown exception may hold anything; its type does not.
         told = str(failure) if isinstance(failure, Error) else type(failure).__name__
-        code = "configuration" if isinstance(failure, ConfigurationError) else "failed"
-        found.add("error", code, told, "")
+        found.add("error", "failed", told, "")
         return
     action = problem.action
     if problem.code == "database_missing":

@@ -18,7 +18,13 @@ from typedsql.tools.reading.complaints import postgres_finding
 from typedsql.tools.reading.findings import Finding, Refused
 from typedsql.tools.reading.source import SourceFile
 from typedsql.tools.rows.types import refused_by_driver
-from typedsql.tools.statement_rules import refuse_rows, refuse_session_state, refuse_suffix
+from typedsql.tools.statement_rules import (
+    refuse_identity,
+    refuse_rows,
+    refuse_session_state,
+    refuse_suffix,
+    refuse_wildcards,
+)
 from typedsql.verify import columns_of
 
 
@@ -109,6 +115,8 @@ def findings_of(facts: Facts, base: Facts) -> Iterator[Finding]:
     """What may not be as it is; `base` is the statement of which it is a variant, or itself."""
     source, statement = facts.source, facts.statement
     yield from refuse_session_state(source, statement)
+    yield from refuse_identity(source, statement)
+    yield from refuse_wildcards(source, statement)
     yield from refuse_suffix(source, statement, facts.columns)
     yield from refuse_rows(source, statement, facts.cardinality)
     if facts is not base and facts.columns != base.columns:

@@ -1,12 +1,17 @@
 """`generate`: from the .sql files and a migrated database to rows, functions and schema."""
 
 import difflib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
+from typedsql import embedded
 from typedsql.errors import CodeError
 from typedsql.tools import emit
+from typedsql.tools.catalog_places import at_schema_file
 from typedsql.tools.config import Checkout, read_checkout
 from typedsql.tools.declaration_findings import declaration_finding
 from typedsql.tools.leftovers import leftovers
@@ -22,6 +27,8 @@ from typedsql.tools.project_analysis import (
 from typedsql.tools.reading.findings import Finding, Refused, in_file_order
 from typedsql.tools.schema import dump_schema
 from typedsql.tools.scratch import open_analysis, scratch_server
+
+_DATABASE: Final = "analysis"
 
 DIFF_LINES = 12
 """Of each outdated file, so that a finding says what is different."""
@@ -89,17 +96,33 @@ async def generate(root: Path, *, check: bool, full: bool = False) -> Outcome:
 
 
 async def find(root: Path, *, full: bool = False) -> tuple[tuple[Finding, ...], int]:
-    """Everything that is wrong with a project's SQL, and how many statements it has."""
+    """Everything that is wrong with a project's SQL, and how many statements it has.
+
+    Also with what its migrations make: that of an unchanged project stands in its analysis.
+    """
     checkout = read_checkout(root)
     readings = read_queries(checkout)
     count = sum(len(reading.source.sections) for reading in readings)
-    if not full and unchanged_analysis(checkout, readings) is not None:
-        return (), count
-    try:
-        await _ask(checkout, readings)
-    except Refused as refused:
-        return refused.findings, count
-    return (), count
+    analysis = None if full else unchanged_analysis(checkout, readings)
+    findings: list[Finding] = []
+    if analysis is None:
+        async with _asked(checkout, readings) as (analysis, _, _):
+            _, findings = _code(checkout, analysis, readings)
+            findings += analysis.findings
+    findings += at_schema_file(root, checkout.project.schema_file, analysis.catalog)
+    return tuple(in_file_order(findings)), count
+
+
+@asynccontextmanager
+async def _asked(
+    checkout: Checkout, readings: list[Reading]
+) -> AsyncGenerator[tuple[ProjectAnalysis, Any, embedded.EmbeddedServer], None]:
+    """What a migrated server of its own says, a connection to it, and the server."""
+    with scratch_server(checkout.project) as server:
+        target = server.target(_DATABASE)
+        await migrate(target, checkout.project)
+        async with open_analysis(target) as connection:
+            yield await analyse_project(connection, checkout, readings), connection, server
 
 
 async def _ask(
@@ -109,17 +132,15 @@ async def _ask(
 
     Raises Refused with all findings.
     """
-    with scratch_server(checkout.project) as server:
-        target = server.target("analysis")
-        await migrate(target, checkout.project)
-        async with open_analysis(target) as connection:
-            analysis = await analyse_project(connection, checkout, readings)
-            code, findings = _code(checkout, analysis, readings)
-            findings += analysis.findings
-            if findings:
-                raise Refused(in_file_order(findings))
-            applied = await applied_versions(connection, checkout.project)
-        schema = dump_schema(target, checkout.project, server.bin_dir, applied=applied)
+    async with _asked(checkout, readings) as (analysis, connection, server):
+        code, findings = _code(checkout, analysis, readings)
+        findings += analysis.findings
+        if findings:
+            raise Refused(in_file_order(findings))
+        applied = await applied_versions(connection, checkout.project)
+        schema = dump_schema(
+            server.target(_DATABASE), checkout.project, server.bin_dir, applied=applied
+        )
     return analysis, code, schema
 
 

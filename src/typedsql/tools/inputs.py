@@ -21,9 +21,12 @@ _ANALYSING: Final = (
     "arguments.py",
     "codecs.py",
     "directives.py",
+    "fitting.py",
+    "identifiers.py",
     "statements.py",
     "tools/analysis.py",
     "tools/batches/*.py",
+    "tools/catalog_rules/*.py",
     "tools/config.py",
     "tools/declaration_findings.py",
     "tools/facts.py",
@@ -49,6 +52,8 @@ NOT_DIGESTED: Final = {
     "errors.py": "how a failure is told",
     "project.py": "its values are digested as the declaration",
     "settings.py": "where the server is",
+    "sqlstate.py": "how a failure is told",
+    "unfit.py": "why a value was refused, after it was",
 }
 
 

@@ -122,7 +122,6 @@ class MigrationRun(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _dbmate_once(self, command: str, files: list[MigrationFile]) -> DbmateRun:
         target = self.session.target
-        url = target.dbmate_url(sslmode=self.session.child_sslmode)
         extra = {"PGAPPNAME": self.session.child_name}
         # A concurrent index build that runs into the limit leaves an invalid index behind.
         if all(item.transactional for item in files):
@@ -133,8 +132,9 @@ class MigrationRun(msgspec.Struct, frozen=True, kw_only=True):
                     self.program,
                     self.project,
                     command,
-                    environment=child_environment(self.project, url, extra),
-                    secret=target.password.get_secret_value() if target.password else None,
+                    environment=child_environment(self.project, extra),
+                    target=target,
+                    sslmode=self.session.child_sslmode,
                     announce=self.announce,
                 )
                 if _REFUSED_OPTIONS not in run.message or "PGOPTIONS" not in extra:

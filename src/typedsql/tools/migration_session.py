@@ -3,16 +3,18 @@
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 
-from typedsql.connect_failure import SESSION_PORT, TRANSACTION_POOLER_PORT, connection_failed
+from typedsql.connect_failure import connection_failed
+from typedsql.connection_target import SESSION_PORT
 from typedsql.embedded import reachable
 from typedsql.errors import ConfigurationError, OperatorError, TimeoutExpired
+from typedsql.identifiers import quoted
 from typedsql.project import Project
 from typedsql.settings import ConnectionTarget
 from typedsql.sqlstate import translate
@@ -64,10 +66,12 @@ async def migration_session(
     where another run is still at work after `lock_wait_limit_s`, OperatorError for a
     read-only server.
     """
-    if target.port == TRANSACTION_POOLER_PORT:
+    if target.mode == "transaction":
         raise ConfigurationError(
-            f"{target.describe()}: port {TRANSACTION_POOLER_PORT} is a transaction pooler, through "
-            f"which migrations lose their lock; use the direct host or port {SESSION_PORT}"
+            f"{target.describe()}: through a pooler in transaction mode migrations lose their "
+            f"lock; use the direct host or the session pooler, port {SESSION_PORT} "
+            "(DATABASE_MODE says so where host and port do not)",
+            code="transaction_pooler",
         )
     async with reachable(target) as concrete:
         connection, sslmode, created = await _connect(concrete, project, create_database)
@@ -95,29 +99,32 @@ def child_name(key: int) -> str:
 
 
 async def open_connection(
-    target: ConnectionTarget, *, application_name: str
+    target: ConnectionTarget, *, application_name: str, settings: Mapping[str, str] | None = None
 ) -> tuple["Connection", str]:
     """A connection, and the sslmode that says what it uses, for a child's URL.
+
+    `settings` are for the session; poolers refuse most of them.
 
     Where the target leaves TLS open (prefer, allow), each way is tried by itself, so that
     which one was taken is known. The server's own view (pg_stat_ssl) is not asked: behind
     a pooler it is that of another connection.
     """
     mode = target.sslmode or "prefer"
-    arguments = target.asyncpg_arguments()
     if target.host.startswith("/"):
         attempts: tuple[str, ...] = ("disable",)
     else:
         attempts = _MODES_WITHOUT_DEMAND.get(mode, (mode,))
     for attempt in attempts:
-        if len(attempts) > 1:
-            arguments["ssl"] = attempt
+        how: dict[str, Any] = {"ssl": attempt} if len(attempts) > 1 else {}
+        if target.mode == "transaction":
+            # The next statement may be in another session, where none has this one's names.
+            how["statement_cache_size"] = 0
         try:
             connection = await asyncpg.connect(
-                **arguments,
+                **(target.asyncpg_arguments() | how),
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
-                server_settings={"application_name": application_name},
+                server_settings={"application_name": application_name, **(settings or {})},
             )
         except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as failure:
             if attempt == attempts[-1] or not _may_be_tls(failure):
@@ -154,12 +161,11 @@ async def _connect(
 
 async def _create_database(target: ConnectionTarget, name: str) -> bool:
     """False where somebody else made it at the same moment."""
-    quoted = '"' + target.database.replace('"', '""') + '"'
     connection = await _maintenance_connection(target, name)
     try:
         for _ in range(CREATE_ATTEMPTS):
             try:
-                await connection.execute(f"CREATE DATABASE {quoted}")
+                await connection.execute(f"CREATE DATABASE {quoted(target.database)}")
             except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
                 return False
             except asyncpg.ObjectInUseError:

@@ -2,7 +2,8 @@
 
 Where nothing that an analysis is made from has changed, its files say all that a server
 would, so that checking the generated code needs none. ``project.json`` beside them holds what
-the files share: the digests of what they were made from, and the rows.
+the files share: the digests of what they were made from, the rows, and what is wrong with
+the database itself.
 """
 
 import json
@@ -14,6 +15,7 @@ import msgspec
 
 from typedsql.statements import Columns
 from typedsql.tools.analysis import Analysed
+from typedsql.tools.catalog_rules import CatalogFinding
 from typedsql.tools.config import Checkout
 from typedsql.tools.inputs import digest_of, inputs_of
 from typedsql.tools.project_analysis import ProjectAnalysis, Reading, batches_of, texts_of
@@ -56,9 +58,10 @@ class Shared(
     inputs: dict[str, str]
     """Digest of each thing that the analysis was made from."""
     outputs: dict[str, str]
-    """Digest of each file of analysis, of the schema file, and of the rows below."""
+    """Digest of each file of analysis, of the schema file, and of what is below."""
     aliases: tuple[Alias, ...]
     rows: tuple[Row, ...]
+    catalog: tuple[CatalogFinding, ...] = ()
 
 
 def analysis_files(checkout: Checkout, analysis: ProjectAnalysis, schema: str) -> dict[Path, str]:
@@ -66,9 +69,13 @@ def analysis_files(checkout: Checkout, analysis: ProjectAnalysis, schema: str) -
     texts = {stem: _statements(found) for stem, found in analysis.files.items()}
     outputs = {stem: digest_of([text.encode()]) for stem, text in texts.items()}
     outputs[checkout.project.schema_file] = digest_of([schema.encode()])
-    outputs[SHARED] = _rows_digest(analysis.aliases, analysis.rows)
+    outputs[SHARED] = _shared_digest(analysis.aliases, analysis.rows, analysis.catalog)
     shared = Shared(
-        inputs=inputs_of(checkout), outputs=outputs, aliases=analysis.aliases, rows=analysis.rows
+        inputs=inputs_of(checkout),
+        outputs=outputs,
+        aliases=analysis.aliases,
+        rows=analysis.rows,
+        catalog=analysis.catalog,
     )
     texts[SHARED] = _layout(msgspec.to_builtins(shared))
     return {_path(checkout, stem): text for stem, text in texts.items()}
@@ -91,7 +98,9 @@ def unchanged_analysis(checkout: Checkout, readings: list[Reading]) -> ProjectAn
         schema = (checkout.root / checkout.project.schema_file).read_bytes()
         if shared.outputs.get(checkout.project.schema_file) != digest_of([schema]):
             return None
-        if shared.outputs.get(SHARED) != _rows_digest(shared.aliases, shared.rows):
+        if shared.outputs.get(SHARED) != _shared_digest(
+            shared.aliases, shared.rows, shared.catalog
+        ):
             return None
         if not _documents_exist(checkout):
             return None
@@ -154,11 +163,19 @@ def _restore(checkout: Checkout, shared: Shared, readings: list[Reading]) -> Pro
             return None
         files[reading.stem] = batches.statements
         variants |= texts_of(reading, batches)
-    return ProjectAnalysis(files=files, variants=variants, rows=shared.rows, aliases=shared.aliases)
+    return ProjectAnalysis(
+        files=files,
+        variants=variants,
+        rows=shared.rows,
+        aliases=shared.aliases,
+        catalog=shared.catalog,
+    )
 
 
-def _rows_digest(aliases: tuple[Alias, ...], rows: tuple[Row, ...]) -> str:
-    return digest_of([msgspec.json.encode([aliases, rows])])
+def _shared_digest(
+    aliases: tuple[Alias, ...], rows: tuple[Row, ...], catalog: tuple[CatalogFinding, ...]
+) -> str:
+    return digest_of([msgspec.json.encode([aliases, rows, catalog])])
 
 
 def _documents_exist(checkout: Checkout) -> bool:

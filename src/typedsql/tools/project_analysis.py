@@ -11,6 +11,7 @@ import msgspec
 from typedsql.tools.analysis import Analysed, Analyser, refusal_finding
 from typedsql.tools.batches.project import Batches, with_batches
 from typedsql.tools.batches.statement import at_directive
+from typedsql.tools.catalog_rules import CatalogFinding, catalog_findings
 from typedsql.tools.config import Checkout
 from typedsql.tools.declaration_findings import of_refusal, unknown_names
 from typedsql.tools.inputs import query_files
@@ -53,6 +54,8 @@ class ProjectAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[tuple[str, str], ...] = ()
     """Every table's columns: ``schema.table`` and name. Empty where it was read from files."""
     findings: tuple[Finding, ...] = ()
+    catalog: tuple[CatalogFinding, ...] = ()
+    """What is wrong with the database itself, which keeps nothing from being generated."""
 
 
 def read_queries(checkout: Checkout) -> list[Reading]:
@@ -139,6 +142,13 @@ async def analyse_project(
             for column in table.columns
         ),
         findings=tuple(in_file_order(findings)),
+        catalog=tuple(
+            await catalog_findings(
+                connection,
+                schemas=checkout.declaration.schemas,
+                exposed_schemas=checkout.declaration.exposed_schemas,
+            )
+        ),
     )
 
 

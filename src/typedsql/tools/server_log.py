@@ -1,14 +1,12 @@
 """Where a server writes its log: the first place to look when something failed in it."""
 
-import re
 from typing import Any
 
 import asyncpg
 
 from typedsql.embedded.folder import ServerFolder
 from typedsql.settings import ConnectionTarget
-
-_SUPABASE_HOST = re.compile(r"(db\.[a-z0-9]+\.supabase\.co|[a-z0-9.-]+\.pooler\.supabase\.com)")
+from typedsql.supabase import is_direct, is_shared_pooler
 
 _SETTINGS = """
 SELECT
@@ -27,7 +25,7 @@ async def find_server_log(connection: Any, target: ConnectionTarget) -> str:
     """
     if target.embedded_dir is not None:
         return str(ServerFolder(target.embedded_dir).log)
-    if _SUPABASE_HOST.fullmatch(target.host.lower().rstrip(".")):
+    if is_direct(target.host) or is_shared_pooler(target.host):
         return "Supabase's dashboard, under Logs, Postgres"
     settings = await connection.fetchrow(_SETTINGS)
     destination: str = settings["destination"]

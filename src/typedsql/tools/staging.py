@@ -12,6 +12,7 @@ import msgspec
 from pglast.enums import SortByDir
 from pglast.parser import ParseError
 
+from typedsql.identifiers import quoted, quoted_table
 from typedsql.statements import STAGING_SUFFIX, Columns, Statement
 from typedsql.tools.reading.complaints import parse_finding
 from typedsql.tools.reading.findings import Finding, Refused
@@ -48,7 +49,7 @@ class Merge(msgspec.Struct, frozen=True):
 def create_staging(table: str, name: str) -> str:
     """The statement that makes a staging table for the analysis to see."""
     return (
-        f"CREATE TEMPORARY TABLE {name} (LIKE {table} INCLUDING DEFAULTS "
+        f"CREATE TEMPORARY TABLE {quoted(name)} (LIKE {quoted_table(table)} INCLUDING DEFAULTS "
         "INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING IDENTITY)"
     )
 

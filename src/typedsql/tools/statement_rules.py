@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
+from pglast.enums import A_Expr_Kind
 from pglast.parser import ParseError
 
 from typedsql.statements import Columns, Statement
@@ -25,6 +26,9 @@ _SESSION_STATEMENTS = (
     ast.CopyStmt,
 )
 _SESSION_LOCK = re.compile(r"pg_(try_)?advisory_lock(_shared)?$")
+_IDENTITY = re.compile(r"(role|session_authorization|request\.jwt\..*)$", re.IGNORECASE)
+_WORDS_OF_LIKE = {A_Expr_Kind.AEXPR_LIKE: "LIKE", A_Expr_Kind.AEXPR_ILIKE: "ILIKE"}
+_ESCAPING = {"replace", "regexp_replace"}
 
 
 def refuse_names(source: SourceFile, statement: Statement) -> None:
@@ -173,6 +177,61 @@ def _lasting_call(node: Any) -> tuple[str, str] | None:
     if name == "set_config" and not _is_true(node.args[-1]):
         return "set_config outlives the transaction unless it ends in TRUE", "pass TRUE"
     return None
+
+
+def refuse_identity(source: SourceFile, statement: Statement) -> Iterator[Finding]:
+    """Where a statement would decide in whose name the rest of its transaction runs."""
+    try:
+        tree = parse(statement.sql)
+    except ParseError:
+        return  # refuse_session_state tells of it
+    places: list[int] = []
+    if isinstance(tree, ast.VariableSetStmt) and _IDENTITY.match(tree.name or ""):
+        places.append(-1)
+    for node in walk(tree):
+        if isinstance(node, ast.FuncCall) and node.funcname[-1].sval == "set_config":
+            # A name that is no constant may be any.
+            name = getattr(getattr(node.args[0], "val", None), "sval", None)
+            if name is None or _IDENTITY.match(name):
+                places.append(node.location)
+    for location in places:
+        yield source.finding_at_byte(
+            statement,
+            rule="identity",
+            message="decides in whose name the rest of the transaction runs",
+            advice="leave that to db.as_user(), which checks who it is and ends it",
+            location=location,
+        )
+
+
+def refuse_wildcards(source: SourceFile, statement: Statement) -> Iterator[Finding]:
+    """Where % and _ in what somebody typed would stand for anything."""
+    try:
+        tree = parse(statement.sql)
+    except ParseError:
+        return  # refuse_session_state tells of it
+    for node in walk(tree):
+        word = _WORDS_OF_LIKE.get(node.kind) if isinstance(node, ast.A_Expr) else None
+        if word is not None and _takes_wildcards(node.rexpr):
+            yield source.finding_at_byte(
+                statement,
+                rule="wildcard",
+                message=f"% and _ in a parameter of {word} stand for any characters",
+                advice="use starts_with() or strpos(), escape it with replace(), or write ~~ where "
+                "the caller is to give a pattern",
+                location=node.location,
+            )
+
+
+def _takes_wildcards(pattern: Any) -> bool:
+    """Whether a parameter comes into the pattern as it is given."""
+    if isinstance(pattern, ast.ParamRef):
+        return True
+    if isinstance(pattern, ast.FuncCall) and pattern.funcname[-1].sval in _ESCAPING:
+        return False
+    if isinstance(pattern, ast.Node):
+        return any(_takes_wildcards(getattr(pattern, name)) for name in pattern)
+    return isinstance(pattern, tuple) and any(map(_takes_wildcards, cast("Any", pattern)))
 
 
 def _is_true(value: Any) -> bool:

@@ -202,6 +202,12 @@ ALTER TABLE ONLY public.schema_migrations
 CREATE INDEX books_title_idx ON public.books USING btree (title, id);
 
 --
+-- Name: loans_book_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX loans_book_idx ON public.loans USING btree (book_id);
+
+--
 -- Name: loans_member_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -236,4 +242,5 @@ ALTER TABLE ONLY public.loans
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20260301090000');
+    ('20260301090000'),
+    ('20260301100000');

@@ -11,12 +11,19 @@ __all__ = ["NameTaken", "project_module", "queries_module", "queries_package", "
 def project_module(project: Project) -> str:
     """The module with the Project value."""
     fields = "".join(
-        f'    {name}="{getattr(project, name)}",\n'
+        f"    {name}={_literal(getattr(project, name))},\n"
         for name in project.__struct_fields__
         if name != "checkout"
     )
     opening = header("What this package was generated for.", project)
     return f"{opening}\nfrom typedsql.project import Project\n\nPROJECT = Project(\n{fields})\n"
+
+
+def _literal(value: str | tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    items = ", ".join(_literal(item) for item in value)
+    return f"({items},)" if len(value) == 1 else f"({items})"
 
 
 def queries_package(project: Project) -> str:

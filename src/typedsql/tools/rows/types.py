@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from typedsql.arguments import CHECKED
 from typedsql.errors import CodeError
+from typedsql.fitting import CHECKED
 from typedsql.tools.rows.catalog_types import PgType, TypeCatalog
 
 _ADDRESSES: Final = " | ".join(

@@ -9,10 +9,12 @@ PROJECT = Project(
     name="lending",
     package="lending",
     migrations_table="public.schema_migrations",
-    latest_migration="20260301090000",
+    latest_migration="20260301100000",
     queries_dir="queries",
     migrations_dir="db/migrations",
     schema_file="db/schema.sql",
     dbmate_env="dbmate.env",
     command="typedsql",
+    schemas=("public",),
+    exposed_schemas=(),
 )

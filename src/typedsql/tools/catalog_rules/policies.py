@@ -1,0 +1,114 @@
+"""Policies that ask for each row who is asking, and those for every role there is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from typedsql.tools.catalog_rules.finding import CatalogFinding
+from typedsql.tools.proof.node_tree import Node, is_list, read_node_tree
+
+_POLICIES: Final = """
+SELECT
+    format('%I', p.polname) AS name,
+    format('%I.%I', n.nspname, c.relname) AS relation,
+    0 = ANY (p.polroles) AS is_public,
+    CAST(p.polqual AS TEXT) AS using_tree,
+    CAST(p.polwithcheck AS TEXT) AS check_tree
+FROM pg_catalog.pg_policy AS p
+INNER JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY ($1)
+"""
+
+# Those of Supabase's auth schema, what they read, and what somebody wrote around either. They are
+# all functions of a statement's settings, and cost as much as a function call for each row.
+_IDENTITY_FUNCTIONS: Final = r"""
+SELECT p.oid, format('%I.%I()', n.nspname, p.proname) AS name
+FROM pg_catalog.pg_proc AS p
+INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE
+    (n.nspname = 'auth' AND p.proname IN ('uid', 'role', 'jwt', 'email'))
+    OR (n.nspname = 'pg_catalog' AND p.proname = 'current_setting')
+    OR (
+        n.nspname NOT IN ('pg_catalog', 'information_schema')
+        AND p.prokind = 'f'
+        AND concat(p.prosrc, pg_catalog.pg_get_function_sqlbody(p.oid))
+        ~* '\m(auth\s*\.\s*(uid|role|jwt|email)|current_setting)\s*\('
+    )
+"""
+
+# Of enum SubLinkType in PostgreSQL's primnodes.h: (SELECT ...) as one value.
+_EXPR_SUBLINK: Final = 4
+
+
+async def policy_findings(connection: Any, exposed: Sequence[str]) -> list[CatalogFinding]:
+    """Of the policies on tables of exposed schemas."""
+    rows = await connection.fetch(_IDENTITY_FUNCTIONS)
+    functions = {row["oid"]: row["name"] for row in rows}
+    found: list[CatalogFinding] = []
+    for row in await connection.fetch(_POLICIES, exposed):
+        found += _of_policy(row, functions)
+    return found
+
+
+def _of_policy(row: Any, functions: Mapping[int, str]) -> Iterator[CatalogFinding]:
+    name = f"the policy {row['name']} of {row['relation']}"
+    if row["is_public"]:
+        yield CatalogFinding(
+            rule="public-policy",
+            object=row["name"],
+            message=f"{name} is for PUBLIC, which is every role there is",
+            advice="say for whom, as in TO authenticated",
+        )
+    for clause, tree in (("USING", row["using_tree"]), ("WITH CHECK", row["check_tree"])):
+        called = set(_called_per_row(read_node_tree(tree), functions)) if tree else set[str]()
+        for function in sorted(called):
+            yield CatalogFinding(
+                rule="per-row-identity",
+                object=row["name"],
+                message=f"{name} calls {function} for each row, in {clause}",
+                advice="write (SELECT ...) around the call, which then runs once for a "
+                "statement; a call that takes a column cannot be moved, so compare the "
+                "column with (SELECT auth.uid()) in the policy itself",
+            )
+
+
+def _called_per_row(value: Any, functions: Mapping[int, str]) -> Iterator[str]:
+    """The functions called in an expression, but for those in a sub-select that runs once."""
+    if is_list(value):
+        for item in value:
+            yield from _called_per_row(item, functions)
+    if not isinstance(value, Node):
+        return
+    if value.kind == "SUBLINK" and _runs_once(value):
+        return
+    if value.kind == "FUNCEXPR" and value.number("funcid") in functions:
+        yield functions[value.number("funcid")]
+    for field in value.fields.values():
+        yield from _called_per_row(field, functions)
+
+
+def _runs_once(sublink: Node) -> bool:
+    """Whether a sub-select is one value, read from no table, that no row has a say in.
+
+    One that reads a table may run once as well, but calls for each row of that.
+    """
+    query = sublink.the("subselect")
+    return (
+        sublink.number("subLinkType") == _EXPR_SUBLINK
+        and not query.the("jointree").items("fromlist")
+        and not _reaches_out(query, 0)
+    )
+
+
+def _reaches_out(value: Any, depth: int) -> bool:
+    """Whether a query has a column of what surrounds it; `depth` is of `value` within it."""
+    if is_list(value):
+        return any(_reaches_out(item, depth) for item in value)
+    if not isinstance(value, Node):
+        return False
+    if value.kind == "VAR" and value.number("varlevelsup") > depth:
+        return True
+    return any(
+        _reaches_out(item, depth + (isinstance(item, Node) and item.kind == "QUERY"))
+        for item in value.fields.values()
+    )
