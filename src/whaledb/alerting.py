@@ -9,7 +9,7 @@ queries/alerts.sql.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -17,14 +17,7 @@ import msgspec
 from typedsql.database import Transaction
 from typedsql.errors import DataError, TransientError
 from whaledb import rows
-from whaledb.documents import (
-    AddressActivity,
-    AlertConditions,
-    JSONObject,
-    LargeTransfer,
-    Pattern,
-    PriceLevel,
-)
+from whaledb.documents import ALERT_TYPE, AlertConditions, JSONObject
 from whaledb.queries import alert_events, alerts
 
 MAX_MATCHES_PER_STATEMENT: Final = 5_000
@@ -33,13 +26,6 @@ MAX_FIRE_RETRIES: Final = 5
 """How often matches are read again because one of their alerts was deleted meanwhile."""
 
 _ALERT_DELETED: Final = "alert_events_alert_id_fkey"
-_TYPES: Final[dict[rows.AlertAlertType, type[AlertConditions]]] = {
-    "large_transfer": LargeTransfer,
-    "address_activity": AddressActivity,
-    "price_level": PriceLevel,
-    "pattern": Pattern,
-}
-
 M = TypeVar("M")
 
 
@@ -50,33 +36,27 @@ def read_conditions(alert: rows.Alert) -> AlertConditions:
         DataError: they are not what the type asks for; no alert that was read is like that.
     """
     try:
-        return msgspec.convert(alert.conditions, type=_TYPES[alert.alert_type])
-    except (KeyError, msgspec.ValidationError) as mismatch:
-        # Without its text, which may quote a value.
+        if ALERT_TYPE in alert.conditions:
+            raise msgspec.ValidationError("the tag is a column and no condition")
+        tagged = {**alert.conditions, ALERT_TYPE: alert.alert_type}
+        return cast("AlertConditions", msgspec.convert(tagged, type=AlertConditions))
+    except msgspec.ValidationError:
+        # Not chained: what msgspec says can quote a value.
         raise DataError(
             f"the conditions of alert {alert.id} are not those of its type;"
             " migrate the database to the release of this package"
-        ) from mismatch
+        ) from None
 
 
 def type_of(conditions: AlertConditions) -> rows.AlertAlertType:
-    """The alert_type that these conditions are stored with."""
-    match conditions:
-        case LargeTransfer():
-            return "large_transfer"
-        case AddressActivity():
-            return "address_activity"
-        case PriceLevel():
-            return "price_level"
-        case Pattern():
-            return "pattern"
-        case _:
-            assert_never(conditions)
+    """The alert_type that these conditions are stored with: the tag of their Struct."""
+    return cast("rows.AlertAlertType", conditions.__struct_config__.tag)
 
 
 def to_document(conditions: AlertConditions) -> JSONObject:
-    """What to store as `conditions`; members at their default are left out."""
+    """What to store as `conditions`, beside `type_of`; members at their default are left out."""
     document: JSONObject = msgspec.to_builtins(conditions, builtin_types=(Decimal,))
+    del document[ALERT_TYPE]
     return document
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from whaledb.documents import JSONObject
+from whaledb.documents import JSONObject, Preferences
 
 AlertEventInterval = Literal[
     "1m",
@@ -350,8 +350,14 @@ class User(Struct, frozen=True, gc=False):
     """Identifier of the account in auth.users; the profile goes when the account is deleted."""
     display_name: str | None
     """Name to show, 1 to 200 characters; NULL where none was chosen."""
-    preferences: JSONObject
-    """Settings of the account, a JSON object; empty where everything is as by default."""
+    preferences: Preferences
+    """What the account chose, a JSON object; each member may be left out, and {} is everything
+    as by default. quote_currency: code of the currency to show values in, by default USD.
+    time_zone: name of the IANA zone to show times in, by default UTC. min_value_eth: least
+    value of the transfers to list, in ether (the chain's native unit), or every one.
+    chain_id: EIP-155 number of the chain to show, or every chain. notify_by: list of email,
+    push and webhook, in order of preference, or none.
+    """
     created_at: datetime
     """When the row was first stored."""
     updated_at: datetime
@@ -654,13 +660,6 @@ class PatternStatusCount(Struct, frozen=True, gc=False):
     status: SMCPatternStatus
     """State of the pattern: active, mitigated, invalidated or expired."""
     pattern_count: int
-
-
-class ActingUser(Struct, frozen=True, gc=False):
-    """A row of its own (ActingUser)."""
-
-    claims: str
-    role: str
 
 
 class InsertedTransaction(Struct, frozen=True, gc=False):

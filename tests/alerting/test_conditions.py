@@ -53,13 +53,31 @@ async def test_what_is_stored_is_what_is_read(db: Database, conditions: AlertCon
     assert read_conditions(row) == conditions
 
 
+@pytest.mark.parametrize("conditions", ALL, ids=repr)
+def test_the_tag_tells_them_apart(conditions: AlertConditions) -> None:
+    tagged = {"alert_type": type_of(conditions), **to_document(conditions)}
+    assert msgspec.convert(tagged, AlertConditions) == conditions
+    assert msgspec.json.decode(msgspec.json.encode(conditions), type=AlertConditions) == conditions
+    for other in {*get_args(AlertAlertType)} - {type_of(conditions)}:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(tagged | {"alert_type": other}, AlertConditions)
+
+
 def test_each_type_of_alert_has_its_conditions() -> None:
     assert {type_of(each) for each in ALL} == set(get_args(AlertAlertType))
     assert set(get_args(documents.TimeFrame)) == set(get_args(MarketDataInterval))
 
 
 @pytest.mark.parametrize(
-    "document", [{}, {"min_value_eth": "secret"}, {"min_value_eth": 1, "secret": 1}], ids=repr
+    "document",
+    [
+        {},
+        {"min_value_eth": "secret"},
+        {"min_value_eth": 1, "secret": 1},
+        {"min_value_eth": 1, "alert_type": "large_transfer"},
+        {"symbol": "secret", "alert_type": "pattern"},
+    ],
+    ids=repr,
 )
 async def test_a_document_of_another_shape_is_an_error_without_its_content(
     db: Database, document: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.db import preference_cases
 from tests.db.constraint_cases import NO_ACCOUNT, NOT_FINITE, WEI, Case, values
 from tests.db.rows import ACCOUNT, OTHER_ACCOUNT, TIME, VALID
 
@@ -130,8 +131,14 @@ CASES = [
     Case(
         "users",
         "users_preferences_object",
-        values("preferences", {}, {"theme": "dark"}),
+        values("preferences", {}),
         values("preferences", *NO_OBJECTS),
+    ),
+    Case(
+        "users",
+        "users_preferences_shape",
+        values("preferences", *preference_cases.ACCEPTED),
+        values("preferences", *preference_cases.REFUSED),
     ),
     Case(
         "market_data",

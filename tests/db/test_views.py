@@ -122,17 +122,6 @@ async def test_active_smc_patterns(connection: asyncpg.Connection) -> None:
     assert [row["price_level"] for row in rows] == [0]
 
 
-async def test_every_view_runs_with_the_rights_of_its_reader(
-    connection: asyncpg.Connection,
-) -> None:
-    rows = await connection.fetch(
-        "SELECT relname, reloptions FROM pg_class"
-        " WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('v', 'm')"
-    )
-    assert len(rows) == 5
-    assert {tuple(row["reloptions"] or ()) for row in rows} == {("security_invoker=true",)}
-
-
 async def test_a_view_is_no_way_around_the_grants_of_its_table(
     connection: asyncpg.Connection,
 ) -> None:

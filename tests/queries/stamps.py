@@ -10,6 +10,6 @@ LONG_AGO: Final = datetime(2020, 2, 2, tzinfo=UTC)
 
 async def age(db: Database, table: str, column: str = "updated_at") -> None:
     """Sets `column` of every row of the table to LONG_AGO."""
-    async with db.connection() as connection:
+    async with db.transaction() as tx:
         statement = f"UPDATE public.{table} SET {column} = $1"
-        await connection.execute(statement, LONG_AGO)
+        await tx.driver_connection.execute(statement, LONG_AGO)

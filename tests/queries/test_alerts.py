@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from tests.queries.accounts import ALICE, BOB, act_as, make_accounts
+from tests.queries.accounts import ALICE, BOB, make_accounts
 from tests.queries.paging import walk
 from tests.queries.stamps import LONG_AGO, age
 from typedsql.database import Database, Transaction
 from typedsql.errors import DataError, Error
+from whaledb.documents import Preferences
 from whaledb.queries import alerts, users
 from whaledb.rows import Alert, AlertWithOwner
 
@@ -77,8 +78,8 @@ async def test_an_alert_goes_with_its_account(db: Database) -> None:
         await stored(db, UUID(int=5))
     assert refusal.value.sqlstate == "23503"
     await stored(db)
-    async with db.connection() as connection:
-        await connection.execute("DELETE FROM auth.users WHERE id = $1", ALICE)
+    async with db.transaction() as tx:
+        await tx.driver_connection.execute("DELETE FROM auth.users WHERE id = $1", ALICE)
     assert await alerts.count_by_user(db, user_id=ALICE) == 0
 
 
@@ -130,8 +131,7 @@ async def test_pages_of_a_user_walk_every_row_once(db: Database) -> None:
 
 async def test_a_user_sees_and_writes_the_own_alerts_only(db: Database) -> None:
     foreign = await stored(db, BOB)
-    async with db.transaction() as tx:
-        await act_as(tx, ALICE)
+    async with db.as_user(ALICE) as tx:
         row = await alerts.insert_mine(tx, **PLAIN)
         assert row.user_id == ALICE
         assert await alerts.list_mine(tx, max_rows=MANY) == [row]
@@ -157,13 +157,10 @@ async def refused(tx: Transaction, user_id: UUID) -> str | None:
 
 async def test_without_a_user_there_is_no_alert(db: Database) -> None:
     await stored(db)
-    async with db.transaction() as tx:
-        await act_as(tx, None)
-        assert await alerts.list_mine(tx, max_rows=MANY) == []
-        with pytest.raises(Error) as by_policy:
-            async with tx.transaction() as savepoint:
-                await alerts.insert_mine(savepoint, **PLAIN)
-    assert by_policy.value.sqlstate == "42501"
+    with pytest.raises(Error) as by_right:
+        async with db.as_user(None, role="anon") as tx:
+            await alerts.insert_mine(tx, **PLAIN)
+    assert by_right.value.sqlstate == "42501"
     with pytest.raises(DataError) as by_column:
         await alerts.insert_mine(db, **PLAIN)
     assert by_column.value.sqlstate == "23502"
@@ -173,8 +170,7 @@ async def test_without_a_user_there_is_no_alert(db: Database) -> None:
 async def test_pages_of_mine_walk_every_row_once(db: Database) -> None:
     rows = [await stored(db) for _ in range(5)]
     await stored(db, BOB)
-    async with db.transaction() as tx:
-        await act_as(tx, ALICE)
+    async with db.as_user(ALICE) as tx:
 
         async def following(row: Alert) -> list[Alert]:
             return await alerts.list_mine(
@@ -198,7 +194,9 @@ async def test_enabled_alerts_of_every_user_are_walked_by_id(db: Database) -> No
 
 
 async def test_an_enabled_alert_comes_with_its_owner(db: Database) -> None:
-    profile = await users.insert(db, id=ALICE, display_name=None, preferences={"by": "email"})
+    profile = await users.insert(
+        db, id=ALICE, display_name=None, preferences=Preferences(notify_by=("email",))
+    )
     mine = [await stored(db) for _ in range(3)]
     orphan = await stored(db, BOB)
     await stored(db, enabled=False)

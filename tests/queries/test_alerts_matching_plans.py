@@ -82,22 +82,23 @@ def rows_read(plan: dict[str, Any]) -> Iterator[int]:
             yield int((kept + removed) * node["Actual Loops"])
 
 
-async def test_a_block_of_whales_reads_the_alerts_that_it_fires(db: Database) -> None:
+async def test_a_block_of_whales_reads_the_alerts_that_it_fires(
+    db: Database, connection: Any
+) -> None:
     for number in range(WHALES):
         await stored(db, number)
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        plan = await generic_plan(connection, matching())
-        assert indexes(plan) == {
-            "whale_transactions_pkey",
-            "idx_alerts_large_transfer",
-            "idx_alerts_address_activity",
-        }
-        assert not [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
-        assert await read_alerts(connection) == (WHALES * 45, WHALES * 45)
+    await connection.execute(SEED)
+    plan = await generic_plan(connection, matching())
+    assert indexes(plan) == {
+        "whale_transactions_pkey",
+        "idx_alerts_large_transfer",
+        "idx_alerts_address_activity",
+    }
+    assert not [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+    assert await read_alerts(connection) == (WHALES * 45, WHALES * 45)
 
-        # The control: without its index the same block reads every alert.
-        await connection.execute("DROP INDEX public.idx_alerts_large_transfer")
-        read, matched = await read_alerts(connection)
-        assert matched == WHALES * 45
-        assert read >= 100_000
+    # The control: without its index the same block reads every alert.
+    await connection.execute("DROP INDEX public.idx_alerts_large_transfer")
+    read, matched = await read_alerts(connection)
+    assert matched == WHALES * 45
+    assert read >= 100_000

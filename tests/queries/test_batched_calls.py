@@ -13,10 +13,12 @@ import pytest_asyncio
 
 import whaledb
 from tests.databases import Databases
+from tests.queries.conftest import Route
 from tests.queries.transfers import CHAIN, START, address_of, hash_of, transfer
 from typedsql import batching
 from typedsql.database import Database
 from typedsql.errors import CodeError, DataError
+from whaledb.documents import Preferences
 from whaledb.queries import alerts, blocks, liquidity_zones, market_data, users, whale_transactions
 
 pytestmark = pytest.mark.versions
@@ -33,11 +35,11 @@ def all_coalesced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def other(databases: Databases) -> AsyncGenerator[Database, None]:
+async def other(databases: Databases, route: Route) -> AsyncGenerator[Database, None]:
     """Another database with nothing in it."""
     async with (
         databases.fresh(await databases.template()) as target,
-        whaledb.connect(target) as opened,
+        whaledb.connect(route(target)) as opened,
     ):
         yield opened
 
@@ -72,8 +74,8 @@ async def at_once(db: Database, call: Call, rows: list[dict[str, Any]]) -> list[
 
 
 async def stored(db: Database, table: str) -> list[dict[str, Any]]:
-    async with db.connection() as connection:
-        rows = await connection.fetch(f"SELECT * FROM public.{table}")
+    async with db.transaction(readonly=True) as tx:
+        rows = await tx.driver_connection.fetch(f"SELECT * FROM public.{table}")
     left = [{k: v for k, v in row.items() if k not in MADE_BY_THE_SERVER} for row in rows]
     return sorted(left, key=str)
 
@@ -189,7 +191,9 @@ async def test_reads_at_once_are_as_one_by_one(db: Database) -> None:
     made: list[Any] = []
     for number, account in enumerate(accounts):
         await users.merge_account(db, id=account)
-        await users.insert(db, id=account, display_name=None, preferences={"n": number})
+        await users.insert(
+            db, id=account, display_name=None, preferences=Preferences(chain_id=number + 1)
+        )
         made.append(
             await alerts.insert(
                 db,

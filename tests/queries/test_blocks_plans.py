@@ -6,7 +6,6 @@ from typing import Any, Final
 import pytest
 
 from tests.plans import nodes
-from typedsql.database import Database
 from typedsql.statements import load_statements
 from whaledb.project import PROJECT
 
@@ -52,7 +51,7 @@ async def blocks_read(connection: Any, name: str, *, limits: bool, **arguments: 
     return read
 
 
-async def test_what_a_branch_displaces_is_read_up_to_the_limit(db: Database) -> None:
+async def test_what_a_branch_displaces_is_read_up_to_the_limit(connection: Any) -> None:
     far: dict[str, str] = {
         "chain_id": "1",
         "after_number": "5",
@@ -62,22 +61,20 @@ async def test_what_a_branch_displaces_is_read_up_to_the_limit(db: Database) -> 
         "kept_hashes": "ARRAY['0xff']",
         "max_rows": "50",
     }
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        assert await blocks_read(connection, "list_displaced", limits=True, **far) <= 52
-        # The control: a recursive query reads the whole of what it begins with.
-        assert await blocks_read(connection, "list_displaced", limits=False, **far) > 10_000
+    await connection.execute(SEED)
+    assert await blocks_read(connection, "list_displaced", limits=True, **far) <= 52
+    # The control: a recursive query reads the whole of what it begins with.
+    assert await blocks_read(connection, "list_displaced", limits=False, **far) > 10_000
 
 
-async def test_missing_ranges_are_read_up_to_the_last_that_is_returned(db: Database) -> None:
+async def test_missing_ranges_are_read_up_to_the_last_that_is_returned(connection: Any) -> None:
     wide = {
         "chain_id": "1",
         "first_number": "1",
         "last_number": str(STORED),
         "max_rows": "2",
     }
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        assert await blocks_read(connection, "list_missing_ranges", limits=True, **wide) <= 202
-        # The control: without a limit of its own the ordered part is read to its end.
-        assert await blocks_read(connection, "list_missing_ranges", limits=False, **wide) > 10_000
+    await connection.execute(SEED)
+    assert await blocks_read(connection, "list_missing_ranges", limits=True, **wide) <= 202
+    # The control: without a limit of its own the ordered part is read to its end.
+    assert await blocks_read(connection, "list_missing_ranges", limits=False, **wide) > 10_000

@@ -22,6 +22,7 @@ from typedsql.database import Database
 from typedsql.errors import DataError, Error
 from typedsql.query import RowStream
 from typedsql.transaction import Transaction
+from whaledb.documents import Preferences
 
 AT: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HASH: Final = "0x" + "ab" * 32
@@ -59,7 +60,7 @@ INSERT INTO public.market_data (exchange, symbol, interval, open_time, open, hig
 VALUES ('e', 's', '1h', '{AT}', 2000.00, 2000.10, 1999.9, 2000, 12345678901234567890.123, 3);
 INSERT INTO auth.users (id) VALUES ('{USER}');
 INSERT INTO public.users (id, display_name, preferences)
-VALUES ('{USER}', 'somebody', '{{"limit": 1.5}}');
+VALUES ('{USER}', 'somebody', '{{"min_value_eth": 1.5}}');
 INSERT INTO public.alerts (id, user_id, alert_type, conditions) VALUES
     ('{ALERT}', '{USER}', 'large_transfer', '{{"min_value_eth": 100.5}}');
 INSERT INTO public.alert_events (id, alert_id, user_id, chain_id, block_number, block_hash,
@@ -94,7 +95,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "open": VALUE, "open_time": AT, "open_times": [AT], "opens": [VALUE], "order_by": "largest",
     "orphaned_at": None, "parent_hash": NEXT_HASH, "pattern_ids": [PATTERN],
     "pattern_type": "p", "pattern_types": ["p"], "payload": b"x",
-    "preferences": {"limit": Decimal("2.5")}, "price": Decimal(2000),
+    "preferences": Preferences(min_value_eth=Decimal("2.5")), "price": Decimal(2000),
     "price_level": Decimal("2000.50"), "price_levels": [Decimal("2000.50")],
     "price_source": "test", "price_usd": VALUE, "priced_at": AT, "reason": "bad",
     "side": "bid", "sides": ["bid"], "since": AT - timedelta(days=1), "size": VALUE,
@@ -235,8 +236,8 @@ def told(value: Any, started: datetime) -> Any:
 
 @pytest.fixture
 async def seeded(db: Database) -> Database:
-    async with db.connection() as connection:
-        await connection.execute(SEED)
+    async with db.transaction() as tx:
+        await tx.driver_connection.execute(SEED)
     return db
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from tests.queries.locks import waits_for_lock
+from tests.queries.locks import sessions, waits_for_lock
 from typedsql.database import Database, Transaction
+from typedsql.settings import ConnectionTarget
 from whaledb.queries import liquidity_zones
 
 pytestmark = pytest.mark.versions
@@ -40,17 +41,18 @@ async def removed(db: Database, statement: str, *prices: int) -> int:
     )
 
 
-async def stored_backwards(db: Database) -> None:
+async def stored_backwards(db: Database, connection: Any) -> None:
     """Levels 3, 2, 1 as they lie in the table, which a plan without an index reads in turn."""
     for price in (3, 2, 1):
         await merged(db, price, size=1)
-    async with db.connection() as connection:
-        await connection.execute("ANALYZE public.liquidity_zones")
+    await connection.execute("ANALYZE public.liquidity_zones")
 
 
 @pytest.mark.parametrize("statement", ["delete_levels", "delete_book"])
-async def test_a_removal_and_a_batch_do_not_deadlock(db: Database, statement: str) -> None:
-    await stored_backwards(db)
+async def test_a_removal_and_a_batch_do_not_deadlock(
+    db: Database, connection: Any, statement: str
+) -> None:
+    await stored_backwards(db, connection)
     async with db.transaction() as tx:
         assert await merged(tx, 2, size=2) == 1
         other = asyncio.create_task(removed(db, statement, 3, 2, 1))
@@ -62,7 +64,9 @@ async def test_a_removal_and_a_batch_do_not_deadlock(db: Database, statement: st
     assert await liquidity_zones.count(db, **BOOK) == 0
 
 
-async def test_an_unordered_removal_deadlocks(db: Database) -> None:
+async def test_an_unordered_removal_deadlocks(
+    db: Database, connection: Any, target: ConnectionTarget
+) -> None:
     """The control: in the order of its array, it holds 3 and waits for 2."""
     naive = (
         "DELETE FROM public.liquidity_zones AS t USING unnest($1::numeric[]) AS b (price_level)"
@@ -74,8 +78,8 @@ async def test_an_unordered_removal_deadlocks(db: Database) -> None:
             "UPDATE public.liquidity_zones SET size = 2 WHERE price_level = $1", price
         )
 
-    await stored_backwards(db)
-    async with db.connection() as one, db.connection() as two:
+    await stored_backwards(db, connection)
+    async with sessions(target) as (one, two):
         await two.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
         started = one.transaction()
         await started.start()

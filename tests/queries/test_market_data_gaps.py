@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from typedsql.database import Database
+from typedsql.settings import ConnectionTarget
 from whaledb.queries import market_data
 from whaledb.rows import CandleGap
 
@@ -129,17 +130,17 @@ async def test_months_follow_each_other_by_the_calendar(db: Database) -> None:
     ]
 
 
-async def test_days_and_weeks_do_not_depend_on_the_time_zone(db: Database) -> None:
+async def test_days_and_weeks_do_not_depend_on_the_time_zone(
+    db: Database, connection: Any, target: ConnectionTarget
+) -> None:
     """Berlin put its clocks back on 2024-10-27: a day of 25 hours there."""
     days = [datetime(2024, 10, day, tzinfo=UTC) for day in (25, 26, 27, 28, 30)]
     await store(db, days, interval="1d")
     weeks = [datetime(2024, 10, 7, tzinfo=UTC), datetime(2024, 11, 4, tzinfo=UTC)]
     await store(db, weeks, interval="1w")
-    async with db.connection() as connection:
-        await connection.execute(
-            f"ALTER DATABASE {db.target.database} SET TimeZone = 'Europe/Berlin'"
-        )
-    async with Database.connect(db.target, project=db.project) as elsewhere:
+    await connection.execute(f"ALTER DATABASE {target.database} SET TimeZone = 'Europe/Berlin'")
+    # A pooler's server connections keep the time zone with which they were opened.
+    async with Database.connect(target, project=db.project) as elsewhere:
         rows = await gaps(elsewhere)
     assert [
         (row.interval, row.first_open_time, row.last_open_time, row.missing_count) for row in rows

@@ -92,9 +92,11 @@ CASES: Final[dict[str, tuple[Any, Any, Any, str]]] = {
 
 async def table(db: Database, name: str, order: str) -> Sequence[Any]:
     """All rows, but what differs each time: ids, and when they were written."""
-    async with db.connection() as connection:
-        rows = await connection.fetch(f"SELECT t.* FROM public.{name} AS t ORDER BY {order}")
-        await connection.execute(f"TRUNCATE public.{name}")
+    async with db.transaction() as tx:
+        rows = await tx.driver_connection.fetch(
+            f"SELECT t.* FROM public.{name} AS t ORDER BY {order}"
+        )
+        await tx.driver_connection.execute(f"TRUNCATE public.{name}")
     volatile = {"id", "created_at", "updated_at", "whale_score"}
     return [
         {key: value for key, value in row.items() if key not in volatile}

@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.plans import indexes, nodes
-from typedsql.database import Database
 from typedsql.statements import VARIANTS_FOLDER, Statement, load_statements
 from whaledb.project import PROJECT
 
@@ -155,28 +154,26 @@ async def findings(connection: Any) -> list[str]:
     return [each for each in found if each]
 
 
-async def test_every_read_uses_an_index_that_its_comment_names(db: Database) -> None:
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        assert await findings(connection) == []
+async def test_every_read_uses_an_index_that_its_comment_names(connection: Any) -> None:
+    await connection.execute(SEED)
+    assert await findings(connection) == []
 
-        # The control: without the index the same check finds the statements that need it.
-        await connection.execute("DROP INDEX public.idx_whale_transactions_timestamp")
-        without = {each.partition(" ")[0] for each in await findings(connection)}
-        assert {
-            "whale_transactions.list_recent",
-            "whale_transactions.list_recent__plain",
-        } <= without
+    # The control: without the index the same check finds the statements that need it.
+    await connection.execute("DROP INDEX public.idx_whale_transactions_timestamp")
+    without = {each.partition(" ")[0] for each in await findings(connection)}
+    assert {
+        "whale_transactions.list_recent",
+        "whale_transactions.list_recent__plain",
+    } <= without
 
 
-async def test_each_ordering_of_transfers_has_its_index(db: Database) -> None:
+async def test_each_ordering_of_transfers_has_its_index(connection: Any) -> None:
     """The comment of list_transfers names two, of which each variant uses the right one."""
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        used: dict[str, set[str]] = {}
-        for statement, _ in reads():
-            if statement.name.startswith("whale_transactions.list_transfers"):
-                used[statement.name] = indexes(await generic_plan(connection, statement))
+    await connection.execute(SEED)
+    used: dict[str, set[str]] = {}
+    for statement, _ in reads():
+        if statement.name.startswith("whale_transactions.list_transfers"):
+            used[statement.name] = indexes(await generic_plan(connection, statement))
     assert len(used) == 16
     for name, found in used.items():
         if not name.endswith("__largest"):

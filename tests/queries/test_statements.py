@@ -12,7 +12,6 @@ import pytest
 from pglast.enums import OnConflictAction
 from pglast.visitors import Visitor
 
-from typedsql.database import Database
 from typedsql.statements import Statement, load_statements
 from whaledb.project import PROJECT
 
@@ -128,11 +127,10 @@ def test_every_statement_says_what_it_does_and_names_its_index() -> None:
             assert "Index: " in statement.prose, statement.name
 
 
-async def test_every_index_that_a_comment_names_exists(db: Database) -> None:
-    async with db.connection() as connection:
-        existing = await connection.fetch(
-            "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
-        )
+async def test_every_index_that_a_comment_names_exists(rolled_back: Any) -> None:
+    existing = await rolled_back.fetch(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
+    )
     named = {
         (statement.name, name)
         for statement in statements()

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.queries.locks import waits_for_lock
+from tests.queries.locks import sessions, waits_for_lock
 from tests.queries.stamps import LONG_AGO, age
 from tests.queries.transfers import (
     BLOCK,
@@ -24,6 +24,7 @@ from tests.queries.transfers import (
 )
 from typedsql.database import Database, Transaction
 from typedsql.errors import DataError
+from typedsql.settings import ConnectionTarget
 from whaledb.queries import whale_transactions
 from whaledb.rows import MergedTransaction
 
@@ -145,7 +146,7 @@ async def test_batches_in_opposite_order_do_not_deadlock(db: Database) -> None:
     assert await other == {1: True}
 
 
-async def test_unordered_batches_deadlock(db: Database) -> None:
+async def test_unordered_batches_deadlock(db: Database, target: ConnectionTarget) -> None:
     """The control: without the order, each holds what the other waits for."""
     naive = (
         "INSERT INTO public.whale_transactions (hash, chain_id, block_hash, block_number,"
@@ -171,7 +172,7 @@ async def test_unordered_batches_deadlock(db: Database) -> None:
             await other
 
     pending: list[asyncio.Task[None]] = []
-    async with db.connection() as one, db.connection() as two:
+    async with sessions(target) as (one, two):
         with pytest.raises(asyncpg.DeadlockDetectedError):
             await crossing(one, two)
         await asyncio.gather(*pending)

@@ -13,6 +13,7 @@ from tests.queries.test_plans import SEED
 from tests.queries.transfers import CHAIN, again, hash_of, stored
 from typedsql.database import Database
 from typedsql.errors import DataError
+from typedsql.settings import ConnectionTarget
 from typedsql.statements import load_statements
 from whaledb.project import PROJECT
 from whaledb.queries import market_data, whale_transactions
@@ -122,13 +123,14 @@ async def test_other_charts_give_no_price(db: Database) -> None:
     assert await prices(db, row) == [8]
 
 
-async def test_a_candle_that_was_last_written_while_open_is_not_final(db: Database) -> None:
+async def test_a_candle_that_was_last_written_while_open_is_not_final(
+    db: Database, connection: Any
+) -> None:
     await candle(db, NOON - MINUTE, "1850")
     row = await moved(db, 1, NOON, value_eth=Decimal(1))
-    async with db.connection() as connection:
-        await connection.execute(
-            "UPDATE public.market_data SET updated_at = $1", NOON - timedelta(seconds=1)
-        )
+    await connection.execute(
+        "UPDATE public.market_data SET updated_at = $1", NOON - timedelta(seconds=1)
+    )
     assert counts(await reprice(db)) == (1, 0, 1, 0)
     # The control: written when it had ended, it prices.
     await candle(db, NOON - MINUTE, "1851")
@@ -137,17 +139,19 @@ async def test_a_candle_that_was_last_written_while_open_is_not_final(db: Databa
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
-async def test_a_day_is_as_long_in_every_time_zone(db: Database, zone: str) -> None:
+async def test_a_day_is_as_long_in_every_time_zone(
+    db: Database, connection: Any, target: ConnectionTarget, zone: str
+) -> None:
     """The clocks of Berlin went forward on that day: '1 day' before noon was 23 hours there."""
     chart = {"interval": "1d"}
     await candle(db, NOON - timedelta(hours=24), "1800", **chart)
     early = await moved(db, 1, NOON - TICK, value_eth=Decimal(1))
     late = await moved(db, 2, NOON, value_eth=Decimal(1))
-    async with db.connection() as connection:
-        await connection.execute(f"ALTER DATABASE {db.target.database} SET TimeZone = '{zone}'")
-    async with Database.connect(db.target, project=PROJECT) as elsewhere:
-        async with elsewhere.connection() as connection:
-            assert await connection.fetchval("SELECT current_setting('TimeZone')") == zone
+    await connection.execute(f"ALTER DATABASE {target.database} SET TimeZone = '{zone}'")
+    # A pooler's server connections keep the time zone with which they were opened.
+    async with Database.connect(target, project=PROJECT) as elsewhere:
+        async with elsewhere.connection() as session:
+            assert await session.fetchval("SELECT current_setting('TimeZone')") == zone
         batch = await reprice(elsewhere, **chart)
     assert counts(batch) == (2, 1, 1, 0)
     assert await prices(db, early, late) == [None, 1800]
@@ -317,22 +321,21 @@ async def test_scoring_passes_over_what_another_transaction_holds(db: Database) 
     assert (await again(db, held)).whale_score == Decimal("0.4")
 
 
-async def test_batches_are_found_by_the_indexes_that_are_named(db: Database) -> None:
+async def test_batches_are_found_by_the_indexes_that_are_named(connection: Any) -> None:
     """As in test_plans, which plans what reads: without knowing the values."""
     statements = load_statements(PROJECT.root / PROJECT.queries_dir / "whale_transactions.sql")
-    async with db.connection() as connection:
-        await connection.execute(SEED)
-        for name in ("reprice_from_market", "reprice_at", "score_missing"):
-            statement = statements[name]
-            nulls = ", ".join(["NULL"] * len(statement.parameters))
-            async with connection.transaction():
-                await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-                await connection.execute(f"PREPARE planned AS {statement.sql}")
-                text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({nulls})")
-                await connection.execute("DEALLOCATE planned")
-            plan = json.loads(text)[0]["Plan"]
-            assert "Seq Scan" not in {node["Node Type"] for node in nodes(plan)}, name
-            used = indexes(plan)
-            assert used
-            for index in used:
-                assert index in statement.prose, (name, index)
+    await connection.execute(SEED)
+    for name in ("reprice_from_market", "reprice_at", "score_missing"):
+        statement = statements[name]
+        nulls = ", ".join(["NULL"] * len(statement.parameters))
+        async with connection.transaction():
+            await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            await connection.execute(f"PREPARE planned AS {statement.sql}")
+            text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned ({nulls})")
+            await connection.execute("DEALLOCATE planned")
+        plan = json.loads(text)[0]["Plan"]
+        assert "Seq Scan" not in {node["Node Type"] for node in nodes(plan)}, name
+        used = indexes(plan)
+        assert used
+        for index in used:
+            assert index in statement.prose, (name, index)

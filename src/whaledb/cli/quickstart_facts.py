@@ -196,8 +196,7 @@ async def show_alert_to_both(
 
 async def _seen_by(db: Database, account: UUID) -> tuple[int, bool]:
     """How many alerts an account is shown as its own, and whether it gets the one by its id."""
-    async with db.transaction(readonly=True) as tx:
-        await users.act_as(tx, user_id=account)
+    async with db.as_user(account, readonly=True) as tx:
         mine = await alerts.list_mine(tx, max_rows=ALERTS_SHOWN)
         return len(mine), await alerts.get(tx, id=ALERT) is not None
 

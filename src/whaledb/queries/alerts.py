@@ -23,7 +23,7 @@ from typedsql.query import (
 )
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
-from whaledb.documents import JSONObject
+from whaledb.documents import JSONObject, Preferences
 from whaledb.project import PROJECT
 from whaledb.rows import (
     Alert,
@@ -175,7 +175,7 @@ _list_enabled_with_owner: Many[AlertWithOwner] = Many(
         reads_only=True,
     ),
     AlertWithOwner,
-    {0: Nested(Alert, 7, {3: JSONObject}), 7: Nested(User, 5, {2: JSONObject}, present=0)},
+    {0: Nested(Alert, 7, {3: JSONObject}), 7: Nested(User, 5, {2: Preferences}, present=0)},
 )
 _list_enabled_with_owner_variants: Variants[Coroutine[Any, Any, list[AlertWithOwner]]] = Variants(
     _list_enabled_with_owner,

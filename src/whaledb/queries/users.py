@@ -21,9 +21,9 @@ from typedsql.query import (
 )
 from typedsql.statements import QueryFile
 from typedsql.variants import Variants
-from whaledb.documents import JSONObject
+from whaledb.documents import Preferences
 from whaledb.project import PROJECT
-from whaledb.rows import ActingUser, User
+from whaledb.rows import User
 
 _STATEMENTS = QueryFile(PROJECT, "users")
 _VARIANTS = QueryFile(PROJECT, "users", variants=True)
@@ -52,7 +52,7 @@ _insert: ExactlyOne[User] = ExactlyOne(
         nullable=("display_name",),
     ),
     User,
-    {2: JSONObject},
+    {2: Preferences},
 )
 _merge: Value[bool] = Value(
     _STATEMENTS.bind(
@@ -71,7 +71,7 @@ _get: One[User] = One(
         reads_only=True,
     ),
     User,
-    {2: JSONObject},
+    {2: Preferences},
 )
 _list_all: Many[User] = Many(
     _STATEMENTS.bind(
@@ -82,7 +82,7 @@ _list_all: Many[User] = Many(
         reads_only=True,
     ),
     User,
-    {2: JSONObject},
+    {2: Preferences},
 )
 _list_all_variants: Variants[Coroutine[Any, Any, list[User]]] = Variants(
     _list_all,
@@ -107,7 +107,7 @@ _stream_all: Stream[User] = Stream(
         reads_only=True,
     ),
     User,
-    {2: JSONObject},
+    {2: Preferences},
 )
 _update_display_name: Affected = Affected(
     _STATEMENTS.bind(
@@ -132,15 +132,6 @@ _delete: Affected = Affected(
         columns=(),
         nullable=(),
     ),
-)
-_act_as: ExactlyOne[ActingUser] = ExactlyOne(
-    _STATEMENTS.bind(
-        "act_as",
-        digest="032a1729f90eb877",
-        columns=(("claims", "text"), ("role", "text")),
-        nullable=("user_id",),
-    ),
-    ActingUser,
 )
 _is_account_stand_in: ExactlyOneValue[bool] = ExactlyOneValue(
     _STATEMENTS.bind(
@@ -175,7 +166,7 @@ async def insert(
     *,
     id: UUID,
     display_name: str | None = None,
-    preferences: JSONObject,
+    preferences: Preferences,
 ) -> User:
     """Adds a profile and returns it whole. id is that of the auth.users row. A profile that is
     there already is a unique violation; use merge where it may be.
@@ -189,7 +180,7 @@ async def merge(
     *,
     id: UUID,
     display_name: str | None,
-    preferences: JSONObject,
+    preferences: Preferences,
 ) -> bool | None:
     """Adds a profile, or writes its name and preferences; a NULL name is written too.
     Returns true when added, false when changed, and no row when there was nothing to change.
@@ -261,7 +252,7 @@ async def update_preferences(
     db: Executor,
     *,
     id: UUID,
-    preferences: JSONObject,
+    preferences: Preferences,
 ) -> int:
     """Replaces the preferences as a whole. Affects 1 row, or 0 when there is no such profile or
     it says so already.
@@ -279,21 +270,6 @@ async def delete(
     Index: users_pkey.
     """
     return await _delete.run(db, id)
-
-
-async def act_as(
-    db: Executor,
-    *,
-    user_id: UUID | None,
-) -> ActingUser:
-    """Lets the rest of its transaction run as the API runs it for a signed-in user.
-    The role is authenticated and the claims are the user's, so auth.uid() is user_id and row
-    level security decides. A NULL user_id is a request without a user. Returns both settings.
-    Outside a transaction, called on the database itself, it has no effect. Whoever calls it
-    needs leave to become authenticated, which a superuser has and Supabase's postgres too.
-    Index: none, reads no table.
-    """
-    return await _act_as.run(db, user_id)
 
 
 async def is_account_stand_in(
