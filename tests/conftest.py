@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from tests.databases import ROOT, Databases
+from tests.pgbouncer import Pgbouncer, standing_before
 from typedsql import testing
 from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
@@ -99,6 +100,13 @@ def shared_target(whaledb_shared_target: ConnectionTarget) -> ConnectionTarget:
 def rolled_back(whaledb_rolled_back: "asyncpg.Connection") -> "asyncpg.Connection":
     """A connection within a transaction that is rolled back; cheaper than a clone."""
     return whaledb_rolled_back
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(server: TestServer) -> Iterator[Pgbouncer]:
+    """PgBouncer in transaction mode before the server of this run."""
+    with standing_before(server.target) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,17 @@ async def test_a_tiny_run_ends_with_one_object_of_ratios(
     assert f"**{OURS}**" in "\n".join(lines)
 
 
+async def test_a_users_own_alerts_are_read_by_every_contender(
+    whaledb_databases: testing.Databases, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = command.parser().parse_args(
+        ["--rounds", "2", "--scale", "0.002", "--only", "own_alerts/*"]
+    )
+    results = await asyncio.to_thread(command.run, whaledb_databases, ["here"], chosen)
+    assert results.ratios().keys() == {"list_mine_time_vs_without_rls"}
+    assert capsys.readouterr().out.count("both plans use idx_alerts_user_id") == 2
+
+
 @asynccontextmanager
 async def nobody(_: Bench) -> AsyncGenerator[Contenders, None]:
     yield Contenders({}, 0)

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.benchmarks import growth
+from tests.measure import serialising
 from tests.measure.indexes.alternatives import ALTERNATIVES
 from tests.measure.indexes.loading import Change, Loader
 from tests.measure.indexes.tables import CANDLES, TRANSFERS, MeasuredTable
@@ -14,6 +15,7 @@ from typedsql.settings import ConnectionTarget
 
 SMALL_ROWS = 300
 BLOCK_ROWS = 60
+SERIALISED_WAYS = 7
 CHECKS = """
 SELECT k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint AS k
 WHERE k.conrelid = 'public.whale_transactions'::REGCLASS ORDER BY k.conname
@@ -69,3 +71,18 @@ async def test_each_statement_is_measured_or_said_not_to_be(
     hidden = [use for use in found if use.without_it is not None]
     assert hidden
     assert all(use.index not in use.without_it.indexes for use in hidden if use.without_it)
+
+
+async def test_each_way_to_write_a_page_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    found = await serialising.measure(rows=20, rounds=2, seed=1)
+    assert len(found) == SERIALISED_WAYS
+    told = capsys.readouterr().out
+    assert "seed 1, 2 rounds" in told
+    assert told.count("times as long (half from") == SERIALISED_WAYS
+
+    async def another() -> bytes:
+        return b'{"items":[],"next_cursor":"abc"}'
+
+    ways = serialising.ways(serialising.made_up(2, 1))
+    with pytest.raises(RuntimeError, match="models writes another page"):
+        await serialising.agree(ways | {"models": another})

@@ -3,19 +3,27 @@
 import importlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
+import asyncpg
 import pytest
+from pydantic import SecretStr
 
+import whaledb
 from tests.anvil import running
 from tests.markdown import Block, block_named, blocks_of
 from tests.servers import TestServer
 from typedsql.environment import Environment
+from typedsql.errors import OperatorError
 from typedsql.settings import ConnectionTarget
+from whaledb.queries import alerts
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "README.md"
@@ -26,9 +34,10 @@ SIGNS: Final = [
 ]
 COMMAND_LIMIT_SECONDS: Final = 300
 
-# .ci/run runs these two as they stand, on a clone; the picture is none to run.
+# .ci/run runs these two as they stand, on a clone; the picture is none to run, and the role of
+# the gateway is the whole server's: a test of its own gives it another name.
 SETUP: Final = {"quickstart", "tests"}
-SHOWN: Final = {"picture"}
+SHOWN: Final = {"picture", "gateway"}
 # These ask a node, which a test of their own starts.
 FOLLOWING: Final = ("alert.py", "whale.py", "node", "behind")
 
@@ -121,6 +130,22 @@ def test_every_block_does_what_it_says(
     # The control: the folder that was worked on is another one than this checkout.
     assert list(workspace.folder.glob("db/migrations/*_address_labels.sql"))
     assert not list(ROOT.glob("db/migrations/*_address_labels.sql"))
+
+
+async def test_the_gateway_it_shows_acts_for_users_alone(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    name = f"api_gateway_{secrets.token_hex(6)}"
+    await connection.execute(block_named(README, "gateway").text.replace("api_gateway", name))
+    try:
+        gateway = replace(target, user=name, password=SecretStr("its own"))
+        async with whaledb.connect(target, gateway=gateway) as db, db.as_user(uuid4()) as tx:
+            assert await alerts.list_mine(tx, max_rows=1) == []
+        async with whaledb.connect(gateway, migrations="ignore") as alone:
+            with pytest.raises(OperatorError, match="permission denied"):
+                await alerts.list_mine(alone, max_rows=1)
+    finally:
+        await connection.execute(f"DROP ROLE {name}")
 
 
 def test_a_node_is_followed_as_it_says(

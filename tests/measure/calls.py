@@ -41,7 +41,7 @@ from typedsql.query import Executor, One, as_fetched
 from typedsql.settings import ConnectionTarget
 from typedsql.statements import Statement, load_statements
 from typedsql.transaction import Session, Transaction, Verified
-from whaledb.documents import JSONObject
+from whaledb.documents import Preferences
 from whaledb.project import PROJECT
 from whaledb.queries import users, whale_transactions
 from whaledb.rows import User, WhaleTransaction
@@ -99,7 +99,7 @@ def subjects() -> list[Subject]:
             lambda db: users.get(db, id=USER),
             lambda driver: driver.fetchrow(sql_of_user, USER),
             {"id": USER},
-            One(of_users["get"], User, {2: JSONObject}),
+            One(of_users["get"], User, {2: Preferences}),
         ),
         Subject(
             of_transactions["get_by_hash"],
@@ -124,7 +124,10 @@ async def prepare_rows(db: Database) -> None:
     """One row for each subject to find."""
     await users.merge_account(db, id=USER)
     await users.merge(
-        db, id=USER, display_name="measured", preferences={"theme": "dark", "limit": 5}
+        db,
+        id=USER,
+        display_name="measured",
+        preferences=Preferences(time_zone="Europe/Zurich", chain_id=5),
     )
     await whale_transactions.insert(
         db,

@@ -119,14 +119,22 @@ class Campaign:
         return report
 
     async def hunt(
-        self, seed: int, queries: int, *, focus: Iterable[str], sound: Prover, broken: Proving
+        self,
+        seed: int,
+        queries: int,
+        *,
+        first: int = 0,
+        focus: Iterable[str],
+        sound: Prover,
+        broken: Proving,
     ) -> Unsound | None:
         """The first claim that only a broken prover makes, and that data contradict.
 
-        Both prove from the same tree; a statement is run only where they do not agree.
+        Among `queries` statements from number `first` on. Both prove from the same tree; a
+        statement is run only where they do not agree.
         """
         report = Report(seed)
-        for number in range(queries):
+        for number in range(first, first + queries):
             statement = generator.statement(seed, number, focus)
             try:
                 _, trees = await capture(self.analysing, statement.sql)

@@ -2,7 +2,7 @@
 
     python -m tests.soak [--seed N] [--kills N] [--queries N] [--cancellations N]
         [--merge-kills N] [--batch-kills N] [--transaction-kills N] [--rows N]
-        [--server-kills N] [--folder DIR]
+        [--server-kills N] [--requests N] [--folder DIR]
 
 | option | what is done so often |
 | --- | --- |
@@ -14,6 +14,7 @@
 | --transaction-kills | backends are killed under `run_transaction` |
 | --rows | rows are inserted by coalesced calls, one in 100 of them bad |
 | --server-kills | the whole server is killed under a worker, and started again |
+| --requests | users' requests are sent by each way, PgBouncer among them, and disturbed |
 
 Each campaign says at the top of its module what has to hold, and has a control that has to go
 wrong; the control of --merge-kills is tested in tests/engine/test_bulk_faults.py. Zero leaves
@@ -27,13 +28,17 @@ import asyncio
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.databases import open_databases
+from tests.databases import Databases, open_databases
 from tests.engine import cancelling, merging_kills
+from tests.pgbouncer import Pgbouncer, pgbouncer_program, standing_before
 from tests.proof import campaign as proof
 from tests.proof.report import Report
+from tests.security import leaks, session_leaks
+from tests.security.ways import NAMES, Way, open_way
 from tests.servers import chosen_server
 from tests.soak import bad_rows, batch_kills, server_kills, transaction_kills
 from tests.soak.killable_server import open_killable
@@ -50,6 +55,7 @@ COUNTS = {
     "transaction-kills": (50, "backends killed under a transaction function"),
     "rows": (10_000, "rows that are stored one by one, some of them bad"),
     "server-kills": (100, "servers killed by -9 while they are written to"),
+    "requests": (10_000, "requests of users by each way, some disturbed"),
 }
 
 
@@ -163,6 +169,34 @@ async def send_bad_rows(server: ConnectionTarget, seed: int, count: int) -> bool
     return not ours.wrong and control.innocent > 0
 
 
+async def send_requests(server: ConnectionTarget, seed: int, count: int) -> bool:
+    """Through PgBouncer, directly, and both by a gateway; the control through PgBouncer."""
+    if pgbouncer_program() is None:
+        say("PgBouncer is not installed: apt-get install pgbouncer, or --requests 0")
+        return False
+    clean = True
+    async with open_databases(server) as databases:
+        with standing_before(server) as pgbouncer:
+            for name in NAMES:
+                async with _way(name, databases, pgbouncer) as way:
+                    ours = await leaks.campaign(way, seed=seed, requests=count)
+                say(f"{name}: {ours.report()}")
+                clean = clean and ours.is_clean
+            async with _way("pgbouncer", databases, pgbouncer) as way:
+                control = await session_leaks.campaign(way, seed=seed, requests=count // 10)
+            say(f"control, SET ROLE and claims for the session: {control.report()}")
+    return clean and control.leaks.total() > 0
+
+
+@asynccontextmanager
+async def _way(name: str, databases: Databases, pgbouncer: Pgbouncer) -> AsyncIterator[Way]:
+    async with (
+        databases.fresh(await databases.template()) as target,
+        open_way(name, target, pgbouncer) as way,
+    ):
+        yield way
+
+
 async def kill_servers(folder: Path, seed: int, kills: int) -> bool:
     async with open_killable(folder) as server:
         outcome = await server_kills.campaign(server, seed=seed, kills=kills)
@@ -189,6 +223,7 @@ def main() -> None:
         (options.batch_kills, kill_batches),
         (options.transaction_kills, kill_transactions),
         (options.rows, send_bad_rows),
+        (options.requests, send_requests),
     ]
     with chosen_server() as server, tempfile.TemporaryDirectory() as folder:
         say(server.describe(), f"seed {seed}")

@@ -1,6 +1,6 @@
 """All cases, in the order in which they are run and told."""
 
-from tests.benchmarks.cases import coalesced, fetch, merges, point_reads
+from tests.benchmarks.cases import coalesced, fetch, merges, own_alerts, point_reads
 from tests.benchmarks.frame import Case
 
 CASES: tuple[Case, ...] = (
@@ -8,4 +8,5 @@ CASES: tuple[Case, ...] = (
     *point_reads.CASES,
     *coalesced.CASES,
     *merges.CASES,
+    *own_alerts.CASES,
 )

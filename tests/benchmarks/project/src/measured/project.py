@@ -9,10 +9,12 @@ PROJECT = Project(
     name="measured",
     package="measured",
     migrations_table="dbmate.schema_migrations",
-    latest_migration="20261123110320",
+    latest_migration="20261124100100",
     queries_dir="queries",
     migrations_dir="../../../db/migrations",
     schema_file="../../../db/schema.sql",
     dbmate_env="dbmate.env",
     command="typedsql",
+    schemas=(),
+    exposed_schemas=(),
 )
