@@ -202,8 +202,9 @@ async def test_who_waits_is_told_why_no_connection_can_be_opened(target: Connect
 
 
 async def test_a_connection_is_replaced_at_the_end_of_its_life(target: ConnectionTarget) -> None:
+    started = time.monotonic()
     async with whaledb.connect(target, max_size=1, max_lifetime_s=0.3) as db:
-        first, started = await pid_of(db), time.monotonic()
+        first = await pid_of(db)
         async with asyncio.timeout(PATIENCE_S):
             while await pid_of(db) == first:  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0.02)
@@ -266,9 +267,10 @@ async def test_what_nobody_needs_is_closed_and_what_is_kept_is_opened(
     target: ConnectionTarget,
 ) -> None:
     async with whaledb.connect(target, min_size=2, max_size=5, max_idle_s=0.2) as db:
+        all_hold = asyncio.Barrier(5)
         async with asyncio.TaskGroup() as group:
             for _ in range(5):
-                group.create_task(holding(db))
+                group.create_task(holding(db, all_hold))
         assert queries(db).size == 5
         await until(lambda: queries(db).size == 2)
         assert queries(db).closed_idle == 3
@@ -277,9 +279,9 @@ async def test_what_nobody_needs_is_closed_and_what_is_kept_is_opened(
         assert queries(db).closed_broken == 2
 
 
-async def holding(db: Database) -> None:
+async def holding(db: Database, all_hold: asyncio.Barrier) -> None:
     async with db.transaction():
-        await asyncio.sleep(0.2)
+        await all_hold.wait()
 
 
 async def test_what_was_killed_while_idle_reaches_no_caller(target: ConnectionTarget) -> None:
@@ -326,12 +328,12 @@ async def test_the_drivers_pool_hands_it_out(target: ConnectionTarget) -> None:
 async def test_an_idle_connection_is_asked_before_it_is_handed_out(
     target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
-    async with whaledb.connect(target, liveness_idle_s=0.05, application_name="asked") as db:
+    async with whaledb.connect(target, liveness_idle_s=0.5, application_name="asked") as db:
         await count(db)
         asked = queries(db).asked
         await count(db)
         assert queries(db).asked == asked
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.6)
         async with db.transaction():
             assert queries(db).asked == asked + 1
             assert await connection.fetchval(SEEN, "asked") == "BEGIN;"
@@ -339,7 +341,7 @@ async def test_an_idle_connection_is_asked_before_it_is_handed_out(
 
 
 async def test_the_counters_add_up(target: ConnectionTarget) -> None:
-    async with whaledb.connect(target, max_size=2, acquire_timeout_s=0.2) as db:
+    async with whaledb.connect(target, max_size=2, acquire_timeout_s=1.0) as db:
         before = queries(db)
         assert (before.acquired, before.acquired_after_wait) == (1, 0)
         await asyncio.gather(*(count(db) for _ in range(20)))

@@ -155,8 +155,8 @@ async def test_a_writer_paused_within_a_transaction_is_ended_by_the_server(db: D
 
 async def test_heartbeats_keep_an_idle_stream(db: Database) -> None:
     told: list[HeldClaim] = []
-    async with claimed(db, **NAMED, lease_s=0.6) as claim:
-        await asyncio.sleep(1.5)
+    async with claimed(db, **NAMED, lease_s=LEASE_S) as claim:
+        await asyncio.sleep(1.5 * LEASE_S)
         with pytest.raises(StreamTaken) as refusal:
             async with claimed(db, **NAMED, lease_s=5, on_wait=told.append):
                 raise AssertionError("two hold one stream")

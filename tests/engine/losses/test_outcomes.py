@@ -103,7 +103,7 @@ async def test_a_commit_that_takes_too_long(
     notes: Notes, target: ConnectionTarget, connection: asyncpg.Connection
 ) -> None:
     await connection.execute(SLOW_COMMIT.format(seconds=30))
-    async with whaledb.connect(target, command_timeout_s=0.2) as db:
+    async with whaledb.connect(target, command_timeout_s=1.0) as db:
         with pytest.raises(WriteTimedOut, match="perhaps after it was stored") as caught:
             async with db.transaction() as tx:
                 await notes.insert(tx, "first")
