@@ -17,7 +17,7 @@ from typedsql.settings import ConnectionTarget
 
 LEASE_S = 0.6
 LONG_LEASE_S = 30
-STARTS_SLOWLY_S = 4
+STARTS_SLOWLY_S = 10
 """Longer than a process takes to start."""
 BLOCKS = grown(range(10, 21), whales={18: "whale"})
 MORE = grown(range(21, 24), whales={22: "later"})
