@@ -11,8 +11,6 @@ from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
 from whaledb.queries import blocks, market_data
 
-pytestmark = pytest.mark.versions
-
 NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
 
 

@@ -11,8 +11,6 @@ import pytest
 from tests.cli.commands import DATA, whaledb
 from typedsql.settings import ConnectionTarget
 
-pytestmark = pytest.mark.versions
-
 KEYS = {
     "blocks",
     "transactions_seen",

@@ -21,8 +21,6 @@ from whaledb.cli.quickstart import connection_options
 from whaledb.cli.quickstart_facts import ALERT, OWNER, STRANGER, show_alert_to_both
 from whaledb.simulation import CHAIN_ID, ORPHANED_NUMBER
 
-pytestmark = pytest.mark.versions
-
 WIDTH = 80
 ALERTS = "SELECT xmin::text, t.* FROM public.alerts AS t"
 ACCOUNTS = "SELECT xmin::text, id FROM auth.users ORDER BY id"
@@ -78,6 +76,7 @@ def in_shell(command: str, target: ConnectionTarget | None) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.versions
 def test_it_shows_whales(target: ConnectionTarget) -> None:
     done = whaledb("quickstart", "--yes", target=target)
     assert (done.code, done.err) == (0, "")
@@ -325,6 +324,7 @@ def test_the_chart_claims_no_threshold_that_it_does_not_apply(target: Connection
     assert "5,000" not in found["Volume by hour"].partition(")")[0]
 
 
+@pytest.mark.versions
 def test_an_empty_database_is_migrated_first(empty_database: ConnectionTarget) -> None:
     done = whaledb("quickstart", "--yes", "--json", target=empty_database)
     assert done.code == 0, done.err
@@ -356,6 +356,7 @@ async def test_a_login_that_may_not_act_for_others_is_told_so(db: Database) -> N
     assert why is None
 
 
+@pytest.mark.versions
 async def test_the_alert_is_its_owner_s(db: Database) -> None:
     whaledb("quickstart", "--yes", target=db.target)
     assert await fetch(db, "SELECT id, user_id FROM alerts") == [(ALERT, OWNER)]

@@ -12,8 +12,6 @@ from typedsql.database import Database
 from typedsql.settings import ConnectionTarget
 from whaledb.queries import market_data
 
-pytestmark = pytest.mark.versions
-
 NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
 CHART = ("--exchange", "binance", "--symbol", "ETHUSDT")
 BY_HAND = ("--price", "1850.25", "--source", "a person")
