@@ -34,16 +34,10 @@ KEEPALIVE_PROBES = 3
 _LEAVE_NOTHING = """/* typedsql.leave_nothing */
 SET CONSTRAINTS ALL IMMEDIATE;
 RESET SESSION AUTHORIZATION;
-RESET ALL
-"""
-_FORGET_USER = """/* typedsql.forget_user */
-SET CONSTRAINTS ALL IMMEDIATE;
-RESET SESSION AUTHORIZATION;
 RESET ROLE;
-RESET "request.jwt.claim";
-RESET "request.jwt.claim.sub";
-RESET "request.jwt.claim.role";
-RESET "request.jwt.claims"
+RESET ALL;
+DISCARD TEMP;
+SELECT pg_catalog.pg_advisory_unlock_all()
 """
 
 Install = Callable[["Connection"], Awaitable[None]]
@@ -117,13 +111,10 @@ class Connection(Driver):
             await self.limit_idle_transactions()
 
     async def leave_nothing(self) -> None:
-        """Undo, before a COMMIT, what was set for the session, where nobody could do it later.
+        """Undo, before a COMMIT, what was done to the session, where nobody could do it later.
 
         A session of the pool's own is reset when it comes back.
         """
-
-    async def forget_user(self) -> None:
-        """The same, of a user's name alone."""
 
     async def limit_idle_transactions(self) -> None:
         """Tell the session what it was not told at connecting, as poolers refuse it there."""
@@ -211,10 +202,6 @@ class ConnectionForTransactions(Connection):
             "/* typedsql.application_name */ SELECT set_config('application_name', $1, FALSE)",
             self.application_name,
         )
-
-    async def forget_user(self) -> None:
-        # A function that was called may have set them for the session, which others have next.
-        await self.execute(_FORGET_USER)
 
     async def _get_statement(self, *arguments: Any, **options: Any) -> Any:
         # Without a name the driver sends the statement again together with its arguments.

@@ -27,6 +27,7 @@ SELECT
     set_config('request.jwt.claim', '', TRUE),
     set_config('request.jwt.claim.sub', '', TRUE),
     set_config('request.jwt.claim.role', '', TRUE),
+    set_config('request.jwt.claim.email', '', TRUE),
     set_config('request.jwt.claims', $3, TRUE),
     set_config('role', $4, TRUE),
     (

@@ -54,7 +54,7 @@ class UserTransaction(Transaction):
         """Raises IdentityLost where the transaction has ended, and the identity with it."""
         connection = self._connection
         # A connection that broke has its own error, with what became of the transaction.
-        if not connection.is_in_transaction() and not connection.is_closed():
+        if not connection.is_closed() and not connection.is_in_transaction():
             raise IdentityLost(
                 "the transaction in the user's name was ended by a statement inside of it; what "
                 "that stored is stored, and nothing more is run"
@@ -68,7 +68,8 @@ class UserTransaction(Transaction):
         session = self._open()
         if session.failed is None:
             try:
-                await self._connection.forget_user()
+                # Functions that were called may have set anything.
+                await self._connection.leave_nothing()
             except Exception as failure:
                 raise translate(failure, query="COMMIT") or failure from failure
 
