@@ -636,7 +636,8 @@ END) IS TRUE))),
 CASE
     WHEN (jsonb_typeof(conditions) = 'object'::text) THEN ((conditions - ARRAY['exchange'::text, 'symbol'::text, 'interval'::text, 'direction'::text, 'price'::text]) = '{}'::jsonb)
     ELSE NULL::boolean
-END) IS TRUE)))
+END) IS TRUE))),
+    CONSTRAINT alerts_updated_at_range CHECK (((EXTRACT(year FROM (updated_at AT TIME ZONE 'UTC'::text)) >= (1)::numeric) AND (EXTRACT(year FROM (updated_at AT TIME ZONE 'UTC'::text)) <= (9999)::numeric)))
 );
 
 --
@@ -1232,7 +1233,8 @@ END AND
 CASE
     WHEN (jsonb_typeof(preferences) = 'object'::text) THEN ((preferences - ARRAY['quote_currency'::text, 'time_zone'::text, 'min_value_eth'::text, 'chain_id'::text, 'notify_by'::text]) = '{}'::jsonb)
     ELSE NULL::boolean
-END) IS TRUE))
+END) IS TRUE)),
+    CONSTRAINT users_updated_at_range CHECK (((EXTRACT(year FROM (updated_at AT TIME ZONE 'UTC'::text)) >= (1)::numeric) AND (EXTRACT(year FROM (updated_at AT TIME ZONE 'UTC'::text)) <= (9999)::numeric)))
 );
 
 --
@@ -2624,4 +2626,6 @@ INSERT INTO dbmate.schema_migrations (version) VALUES
     ('20261123110320'),
     ('20261124100000'),
     ('20261124100010'),
-    ('20261124100100');
+    ('20261124100100'),
+    ('20261124100200'),
+    ('20261124100210');

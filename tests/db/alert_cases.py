@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.db.constraint_cases import NO_ACCOUNT, NO_HASHES, Case, values
+from tests.db.constraint_cases import NO_ACCOUNT, NO_HASHES, NO_TIMES, TIMES, Case, values
 from tests.db.market_cases import (
     NAMES,
     NO_NAMES,
@@ -105,6 +105,12 @@ CASES = [
         "alerts_conditions_object",
         values("conditions", {"min_value_eth": 100}),
         values("conditions", *NO_OBJECTS),
+    ),
+    Case(
+        "alerts",
+        "alerts_updated_at_range",
+        values("updated_at", *TIMES),
+        values("updated_at", *NO_TIMES),
     ),
     case_of_type(
         "large_transfer",

@@ -3,7 +3,15 @@
 from typing import Any
 
 from tests.db import preference_cases
-from tests.db.constraint_cases import NO_ACCOUNT, NOT_FINITE, WEI, Case, values
+from tests.db.constraint_cases import (
+    NO_ACCOUNT,
+    NO_TIMES,
+    NOT_FINITE,
+    TIMES,
+    WEI,
+    Case,
+    values,
+)
 from tests.db.rows import ACCOUNT, OTHER_ACCOUNT, TIME, VALID
 
 MINUTES = ["1m", "3m", "5m", "15m", "30m"]
@@ -139,6 +147,12 @@ CASES = [
         "users_preferences_shape",
         values("preferences", *preference_cases.ACCEPTED),
         values("preferences", *preference_cases.REFUSED),
+    ),
+    Case(
+        "users",
+        "users_updated_at_range",
+        values("updated_at", *TIMES),
+        values("updated_at", *NO_TIMES),
     ),
     Case(
         "market_data",

@@ -4,6 +4,7 @@ everywhere, test_catalog_rules.py says."""
 import asyncpg
 import pytest
 
+from tests.db.constraint_cases import NO_TIMES
 from tests.db.identities import as_role, claims_of
 from tests.db.rows import ACCOUNT, ALERT, OTHER_ACCOUNT, insert, prepare
 
@@ -139,6 +140,21 @@ async def test_refused_to_users(rolled_back: asyncpg.Connection, statement: str)
         async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
             await rolled_back.execute(statement)
     assert refusal.value.sqlstate == "42501"
+
+
+@pytest.mark.parametrize("table", ["users", "alerts"])
+@pytest.mark.parametrize("time", NO_TIMES)
+async def test_users_write_no_time_that_stops_who_reads_all(
+    rolled_back: asyncpg.Connection, table: str, time: str
+) -> None:
+    await give_alerts(rolled_back)
+    with pytest.raises(asyncpg.CheckViolationError) as refusal:
+        async with as_role(rolled_back, "authenticated", claims=claims_of(ACCOUNT)):
+            await rolled_back.execute(f"UPDATE public.{table} SET updated_at = '{time}'")
+    assert (refusal.value.sqlstate, refusal.value.constraint_name) == (
+        "23514",
+        f"{table}_updated_at_range",
+    )
 
 
 async def test_users_see_chain_and_market(rolled_back: asyncpg.Connection) -> None:
