@@ -193,9 +193,9 @@ WHERE t.id = :id;
 -- name: list_mine(standing, before_fired_at, before_id, max_rows)
 -- @optional standing
 -- @optional before_fired_at, before_id
--- What fired for the user of the session (auth.uid()), newest first; none without a user. Those
--- that stand (true) or were retracted (false), and those that follow the event named by the
--- before parameters, where these are given.
+-- What fired for the user of the session (auth.uid()), newest first; none where the session has no
+-- user; refused (42501) to roles without a grant. Those that stand (true) or were retracted
+-- (false), and those that follow the event named by the before parameters, where these are given.
 -- Index: idx_alert_events_user_id, backwards, from before_fired_at; standing is filtered on the
 -- way.
 SELECT

@@ -56,6 +56,8 @@ RETURNING
 -- Adds an alert under an id that the caller chose, or writes it anew.
 -- Returns true when added, false when changed, and no row when there was nothing to change
 -- or the alert is the one of another user; an alert never changes hands.
+-- For the tables' owner, not in a user's name: refused (42501) to authenticated, which may not
+-- choose an id, and to workers, which only read alerts.
 -- Index: alerts_pkey.
 INSERT INTO public.alerts AS t (
     id,
@@ -124,8 +126,9 @@ LIMIT :max_rows;
 
 -- name: list_mine(before_created_at, before_id, max_rows)
 -- @optional before_created_at, before_id
--- The alerts of the user of the session (auth.uid()), newest first; none without a user.
--- Those that follow the alert named by the before parameters, where they are given.
+-- The alerts of the user of the session (auth.uid()), newest first; none where the session has no
+-- user; refused (42501) to roles without a grant. Those that follow the alert named by the before
+-- parameters, where they are given.
 -- Index: idx_alerts_user_id, backwards, from before_created_at.
 SELECT
     t.id,

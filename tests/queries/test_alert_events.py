@@ -12,6 +12,7 @@ from tests.queries.paging import walk
 from tests.queries.stamps import LONG_AGO, age
 from tests.queries.transfers import BLOCK, CHAIN, hash_of, key, stored
 from typedsql.database import Database, Transaction
+from typedsql.errors import Error
 from whaledb.queries import alert_events, alerts, whale_transactions
 from whaledb.rows import AlertEvent
 
@@ -263,6 +264,10 @@ async def test_a_user_sees_the_own_events_only(db: Database) -> None:
         assert await alert_events.get(tx, id=foreign) is None
         assert await alert_events.list_by_user(tx, user_id=BOB, max_rows=MANY) == []
     assert await alert_events.list_mine(db, max_rows=MANY) == []
+    with pytest.raises(Error) as without_grant:
+        async with db.as_user(None, role="anon") as tx:
+            await alert_events.list_mine(tx, max_rows=MANY)
+    assert without_grant.value.sqlstate == "42501"
 
 
 async def test_pages_of_a_block(db: Database) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import aclosing
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -155,6 +155,15 @@ async def refused(tx: Transaction, user_id: UUID) -> str | None:
     return refusal.value.sqlstate
 
 
+async def test_a_user_chooses_no_id(db: Database) -> None:
+    row = await stored(db)
+    for chosen in (row.id, uuid4()):
+        with pytest.raises(Error) as refusal:
+            async with db.as_user(ALICE) as tx:
+                await alerts.merge(tx, id=chosen, user_id=ALICE, **PLAIN)
+        assert refusal.value.sqlstate == "42501"
+
+
 async def test_without_a_user_there_is_no_alert(db: Database) -> None:
     await stored(db)
     with pytest.raises(Error) as by_right:
@@ -165,6 +174,10 @@ async def test_without_a_user_there_is_no_alert(db: Database) -> None:
         await alerts.insert_mine(db, **PLAIN)
     assert by_column.value.sqlstate == "23502"
     assert await alerts.list_mine(db, max_rows=MANY) == []
+    with pytest.raises(Error) as without_grant:
+        async with db.as_user(None, role="anon") as tx:
+            await alerts.list_mine(tx, max_rows=MANY)
+    assert without_grant.value.sqlstate == "42501"
 
 
 async def test_pages_of_mine_walk_every_row_once(db: Database) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import pytest
 
+from tests.queries.accounts import ALICE, make_accounts
 from typedsql.database import Database
+from typedsql.errors import Error
 from typedsql.settings import ConnectionTarget
 from whaledb.queries import market_data
 from whaledb.rows import CandleGap
@@ -153,6 +155,17 @@ async def test_days_and_weeks_do_not_depend_on_the_time_zone(
 async def test_a_candle_between_the_hours_makes_no_gap_of_its_own(db: Database) -> None:
     await store(db, [START, START + 1.5 * HOUR, START + 4 * HOUR])
     assert spans(await gaps(db)) == [(2.5, 2.5, 1)]
+
+
+async def test_a_user_reads_candles_and_not_their_gaps(db: Database) -> None:
+    await make_accounts(db, ALICE)
+    await store(db, [START, START + 2 * HOUR])
+    async with db.as_user(ALICE) as tx:
+        assert await market_data.count(tx, **CHART, **ALWAYS) == 2
+    with pytest.raises(Error) as refusal:
+        async with db.as_user(ALICE) as tx:
+            await market_data.list_gaps(tx, **ALWAYS, max_rows=MANY)
+    assert refusal.value.sqlstate == "42501"
 
 
 async def test_real_bars_have_the_gaps_of_their_weekends(db: Database, shared_data: Path) -> None:

@@ -579,6 +579,9 @@ async def list_gaps(
     is given. missing_count candles begin at first_open_time, at last_open_time and between.
     Candles follow each other by public.candle_length, those of 1M by the months of UTC. Hours
     in which nothing is traded are gaps too: no table knows them.
+    For workers, readers and the tables' owner: refused (42501) to authenticated, which reads
+    candles
+    but may not call candle_length.
     Ends after 60 s: it reads every candle of the period.
     Index: market_data_pkey; only the months of the period are read. The charts are found by
     stepping from one to the next, so that the candles of one are read in order.
