@@ -200,6 +200,21 @@ async def test_a_call_that_was_made_before_is_not_run_after_the_end(db: Database
             raise AssertionError(await call)
 
 
+async def test_a_database_that_closes_ends_the_block_with_a_typed_error(
+    target: ConnectionTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typedsql.database.CLOSE_TIMEOUT_S", 0.05)
+    for uses in (True, False):
+        database = whaledb.connect(target, max_size=1)
+        db = await database.__aenter__()
+        with pytest.raises(ConnectionLost):
+            async with db.as_user(ALICE) as tx:
+                await value_of(tx, "SELECT 1")
+                await database.__aexit__(None, None, None)
+                if uses:
+                    await value_of(tx, "SELECT 1")
+
+
 async def test_a_plain_transaction_goes_on_in_the_logins_name(db: Database) -> None:
     """The control of the one before."""
     async with db.transaction() as tx:
@@ -285,36 +300,57 @@ async def test_who_has_an_owners_rights_is_told_of(
 
 
 LASTING = """
-CREATE FUNCTION public.stay_somebody() RETURNS TEXT LANGUAGE sql AS $body$
-    SELECT
+CREATE FUNCTION public.stay_somebody() RETURNS TEXT LANGUAGE plpgsql AS $body$
+BEGIN
+    CREATE TEMPORARY TABLE mine AS SELECT auth.uid() AS who;
+    PERFORM pg_advisory_lock(7);
+    RETURN
         set_config('request.jwt.claims', current_setting('request.jwt.claims'), FALSE)
+        || set_config('request.jwt.claim.email', 'alice@example.com', FALSE)
         || set_config('role', 'authenticated', FALSE)
-        || set_config('work_mem', '123kB', FALSE)
-$body$;
+        || set_config('tests.tenant', 'alice', FALSE)
+        || set_config('work_mem', '123kB', FALSE);
+END $body$;
 GRANT EXECUTE ON FUNCTION public.stay_somebody() TO authenticated
 """
 STAY = "SELECT public.stay_somebody()"
+STAYED = """
+SELECT
+    current_user::TEXT AS role,
+    auth.uid() AS user_id,
+    nullif(current_setting('request.jwt.claim.email', TRUE), '') AS email,
+    nullif(current_setting('tests.tenant', TRUE), '') AS tenant,
+    current_setting('work_mem') AS memory,
+    to_regclass('pg_temp.mine')::TEXT AS temporary,
+    (
+        SELECT count(*) FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid()
+    ) AS locks
+"""
 
 
 async def test_what_a_function_has_set_for_the_session_ends_as_well(
     target: ConnectionTarget, connection: asyncpg.Connection, pgbouncer: Pgbouncer
 ) -> None:
     await connection.execute(LASTING)
-    before = (await connection.fetchrow(WHO))[:2]
-    assert before == (target.user, None)
+    before = tuple(await connection.fetchrow(STAYED))
+    assert before == (target.user, None, None, None, before[4], None, 0)
     async with whaledb.connect(target, max_size=1) as db:
         async with db.as_user(ALICE) as tx:
             await value_of(tx, STAY)
-        assert (await row_of(db, WHO))[:2] == before
-        assert await value_of(db, "SHOW work_mem") == await connection.fetchval("SHOW work_mem")
+        assert await row_of(db, STAYED) == before
     pooled = pgbouncer.target(target)
     async with whaledb.connect(pooled) as db:
         async with db.as_user(ALICE) as tx:
             await value_of(tx, STAY)
         # It takes its sessions in turn, and this one is among them.
         for _ in range(2 * POOL_SIZE):
-            assert (await row_of(db, WHO))[:2] == before
-    # The control: by itself the name stays with the session.
+            assert await row_of(db, STAYED) == before
+        async with db.as_user(ALICE, readonly=True) as tx:
+            assert await value_of(tx, "SELECT set_config('tests.tenant', 'alice', FALSE)")
+        for _ in range(2 * POOL_SIZE):
+            assert await row_of(db, STAYED) == before
+    # The control: by itself all of it stays with the session.
     async with connection.transaction():
         await take_on(
             connection,
@@ -324,8 +360,12 @@ async def test_what_a_function_has_set_for_the_session_ends_as_well(
             idle_timeout_s=9,
         )
         await connection.fetchval(STAY)
-    assert (await connection.fetchrow(WHO))[:2] == ("authenticated", ALICE)
-    await connection.execute("RESET ROLE")
+    left = tuple(await connection.fetchrow(STAYED))
+    assert left == (
+        *("authenticated", ALICE, "alice@example.com", "alice", "123kB", "mine"),
+        1,
+    )
+    await connection.execute("RESET ROLE; SELECT pg_advisory_unlock_all()")
 
 
 async def test_what_waits_for_commit_is_checked_in_the_users_name(
