@@ -92,6 +92,32 @@ def under(name: str, sql: str) -> str:
         ("go()!", "LISTEN news;", "session-state", 0, "SET LOCAL"),
         ("go()!", "DISCARD ALL;", "session-state", 0, "SET LOCAL"),
         ("get_it()$", "SHOW work_mem;", "command", 0, "current_setting()"),
+        *(
+            ("go()!", sql, "session-state", column, told)
+            for sql, column, told in (
+                ("DECLARE c CURSOR WITH HOLD FOR SELECT 1 AS a;", 0, "db.transaction()"),
+                ("EXECUTE prepared;", 0, "changes the session"),
+                ("LOAD 'auto_explain';", 0, "changes the session"),
+                ("CREATE TEMPORARY TABLE x (a INT);", 24, "make a table ON COMMIT DROP"),
+                ("CREATE TABLE pg_temp.x AS SELECT 1 AS a;", 14, "something temporary"),
+                ("SELECT 1 AS a INTO TEMP x;", 25, "something temporary"),
+                ("CREATE TEMP VIEW x AS SELECT 1 AS a;", 18, "something temporary"),
+                ("CREATE TEMP SEQUENCE x;", 22, "something temporary"),
+                ("UPDATE pg_settings SET setting = 'on' WHERE name = 'jit';", 8, "use SET LOCAL"),
+            )
+        ),
+        *(
+            ("get_it()$", f"SELECT {call} AS x;", "session-state", 8, told)
+            for call, told in (
+                ("pg_advisory_unlock(1)", "is of locks that outlive the transaction"),
+                ("pg_advisory_unlock_all()::TEXT", "use pg_advisory_xact_*"),
+                ("setseed(0.5)::TEXT", "order by a hash of the key and a parameter"),
+                (
+                    "query_to_xml('SELECT 1', TRUE, TRUE, '')::TEXT",
+                    "query_to_xml runs a text, and nothing in it is looked at",
+                ),
+            )
+        ),
         (
             "is_locked()$",
             "SELECT 1 = 1 AND pg_advisory_lock(1) IS NULL AS x;",
@@ -218,6 +244,7 @@ async def test_a_parameter_that_cannot_be_one(check: Check) -> None:
     ("name", "sql"),
     [
         ("go()!", "SET LOCAL work_mem = '1MB';"),
+        ("go()!", "CREATE TEMPORARY TABLE x ON COMMIT DROP AS SELECT 1 AS a;"),
         ("lock()$", "SELECT pg_advisory_xact_lock(1) AS x;"),
         ("set_it()$", "SELECT set_config('work_mem', '1MB', TRUE) AS x;"),
         ("count()$", "SELECT count(*) AS n FROM public.t;"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from pglast.enums import A_Expr_Kind
+from pglast.enums import A_Expr_Kind, OnCommitAction
 from pglast.parser import ParseError
 
 from typedsql.statements import Columns, Statement
@@ -23,9 +23,13 @@ _SESSION_STATEMENTS = (
     ast.DiscardStmt,
     ast.PrepareStmt,
     ast.DeallocateStmt,
+    ast.ExecuteStmt,
+    ast.DeclareCursorStmt,
+    ast.LoadStmt,
     ast.CopyStmt,
 )
-_SESSION_LOCK = re.compile(r"pg_(try_)?advisory_lock(_shared)?$")
+_SESSION_LOCK = re.compile(r"pg_((try_)?advisory_lock(_shared)?|advisory_unlock(_shared|_all)?)$")
+_RUNS_A_TEXT = re.compile(r"(query_to_xml(schema|_and_xmlschema)?|ts_stat)$")
 _IDENTITY = re.compile(r"(role|session_authorization|request\.jwt\..*)$", re.IGNORECASE)
 _WORDS_OF_LIKE = {A_Expr_Kind.AEXPR_LIKE: "LIKE", A_Expr_Kind.AEXPR_ILIKE: "ILIKE"}
 _ESCAPING = {"replace", "regexp_replace"}
@@ -158,6 +162,24 @@ def refuse_session_state(source: SourceFile, statement: Statement) -> Iterator[F
             advice="write its statements here, or what it does as a function in a migration",
         )
     for node in walk(tree):
+        made = _made_for_the_session(node)
+        if made is not None:
+            yield source.finding_at_byte(
+                statement,
+                rule="session-state",
+                message="makes something temporary, which the next user of the connection finds "
+                "there",
+                advice="make a table ON COMMIT DROP within db.transaction(), or use WITH",
+                location=made.location,
+            )
+        if isinstance(node, ast.UpdateStmt) and node.relation.relname == "pg_settings":
+            yield source.finding_at_byte(
+                statement,
+                rule="session-state",
+                message="an UPDATE of pg_settings outlives the transaction",
+                advice="use SET LOCAL, or set_config that ends in TRUE",
+                location=node.relation.location,
+            )
         if isinstance(node, ast.FuncCall):
             told = _lasting_call(node)
             if told is not None:
@@ -170,10 +192,32 @@ def refuse_session_state(source: SourceFile, statement: Statement) -> Iterator[F
                 )
 
 
+def _made_for_the_session(node: Any) -> Any:
+    """The name of a temporary table, view or sequence that the transaction's end does not drop."""
+    dropped = OnCommitAction.ONCOMMIT_NOOP
+    if isinstance(node, ast.CreateStmt):
+        made, dropped = node.relation, node.oncommit
+    elif isinstance(node, ast.IntoClause):
+        made, dropped = node.rel, node.onCommit
+    elif isinstance(node, ast.ViewStmt):
+        made = node.view
+    elif isinstance(node, ast.CreateSeqStmt):
+        made = node.sequence
+    else:
+        return None
+    is_temporary = made.relpersistence == "t" or made.schemaname == "pg_temp"
+    return made if is_temporary and dropped != OnCommitAction.ONCOMMIT_DROP else None
+
+
 def _lasting_call(node: Any) -> tuple[str, str] | None:
     name: str = node.funcname[-1].sval
     if _SESSION_LOCK.match(name):
-        return f"{name} outlives the transaction", "use pg_advisory_xact_*"
+        told = "is of locks that outlive" if "unlock" in name else "outlives"
+        return f"{name} {told} the transaction", "use pg_advisory_xact_*"
+    if name == "setseed":
+        return "setseed outlives the transaction", "order by a hash of the key and a parameter"
+    if _RUNS_A_TEXT.match(name):
+        return f"{name} runs a text, and nothing in it is looked at", "write its SQL here"
     if name == "set_config" and not _is_true(node.args[-1]):
         return "set_config outlives the transaction unless it ends in TRUE", "pass TRUE"
     return None
