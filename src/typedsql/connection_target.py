@@ -1,6 +1,5 @@
 """One database and how to reach it, with its password masked."""
 
-import ipaddress
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
-from typedsql.connection_url import DEFAULT_PORT, is_ipv6
+from typedsql.connection_url import DEFAULT_PORT
 from typedsql.errors import ConfigurationError
+from typedsql.hosts import is_ipv6, is_local
 from typedsql.supabase import is_shared_pooler
 from typedsql.tls import client_context
 
@@ -60,12 +60,7 @@ class ConnectionTarget:
 
     def is_local(self) -> bool:
         """Whether the server is on this machine: a socket, a loopback address, embedded."""
-        if self.embedded_dir is not None or self.host.startswith("/"):
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower().rstrip(".") == "localhost"
+        return self.embedded_dir is not None or is_local(self.host)
 
     def describe(self) -> str:
         """Who, where, why and, where not direct, in which mode; never the password."""

@@ -4,7 +4,6 @@ The standard library and the driver quote what they cannot parse, which is the s
 password as often as not; so URLs are read here, and an error names the part alone.
 """
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from typedsql.errors import ConfigurationError
+from typedsql.hosts import is_ipv6
 from typedsql.tls import SSL_MODES
 
 DEFAULT_PORT = 5432
@@ -81,15 +81,6 @@ def is_host(text: str) -> bool:
     if text.startswith("/"):
         return "\0" not in text
     return is_ipv6(text) or _HOST_NAME.fullmatch(text) is not None
-
-
-def is_ipv6(text: str) -> bool:
-    """Whether `text` is an IPv6 address (a zone such as %eth0 included), without brackets."""
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parse(url: str) -> UrlParts:

@@ -15,6 +15,7 @@ from typedsql.connection_target import ConnectionTarget, Mode, detect_mode
 from typedsql.connection_url import DEFAULT_PORT, check_port, is_host, parse_url
 from typedsql.environment import POSTGRES_VARIABLES, Environment
 from typedsql.errors import ConfigurationError
+from typedsql.hosts import is_local
 from typedsql.tls import choose_tls
 
 __all__ = [
@@ -57,7 +58,7 @@ def resolve_target(
         ConfigurationError: nothing is set, or what is set cannot be used; no message
             holds a part of a URL or a password.
     """
-    given = SecretStr(url) if isinstance(url, str) else url
+    given = _secret(url)
     # Neither may stand among the locals of a frame that a traceback can show.
     del url
     try:
@@ -99,7 +100,7 @@ def resolve_gateway(
     Raises:
         ConfigurationError: what is set cannot be used; see `resolve_target`.
     """
-    given = SecretStr(url) if isinstance(url, str) else url
+    given = _secret(url)
     del url
     try:
         environment = Environment.read(environ)
@@ -127,8 +128,21 @@ def resolve_gateway(
 
 
 def masked(url: str | SecretStr | ConnectionTarget | None) -> SecretStr | ConnectionTarget | None:
-    """A URL as it may stand among the local variables of a frame; a target is so already."""
-    return SecretStr(url) if isinstance(url, str) else url
+    """A URL as it may stand among the local variables of a frame; a target is so already.
+
+    Raises ConfigurationError for what is neither.
+    """
+    return url if isinstance(url, ConnectionTarget) else _secret(url)
+
+
+def _secret(url: str | SecretStr | None) -> SecretStr | None:
+    if url is None or isinstance(url, SecretStr):
+        return url
+    if isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return SecretStr(url)
+    given = type(url).__name__
+    del url
+    raise ConfigurationError(f"A URL is expected as a str or a SecretStr, and this is a {given}.")
 
 
 def default_embedded_dir(project: str, environment: Environment | None = None) -> Path:
@@ -370,7 +384,10 @@ def _warn_where_sources_disagree(target: ConnectionTarget, environment: Environm
     if target.source == "DATABASE_URL":
         for name, value in environment.postgres().items():
             used = target.password if name == "password" else SecretStr(str(getattr(target, name)))
-            if used != value and not (name == "host" and target.is_local() and _is_loopback(value)):
+            is_same_place = (
+                name == "host" and target.is_local() and is_local(value.get_secret_value())
+            )
+            if used != value and not is_same_place:
                 ignored.append(POSTGRES_VARIABLES[name])
     if target.source != "SUPABASE_*" and not _same_supabase(target, environment):
         ignored.append("SUPABASE_URL")
@@ -380,10 +397,6 @@ def _warn_where_sources_disagree(target: ConnectionTarget, environment: Environm
             target.source,
             ", ".join(ignored),
         )
-
-
-def _is_loopback(host: SecretStr) -> bool:
-    return host.get_secret_value() in ("localhost", "127.0.0.1", "::1")
 
 
 def _same_supabase(target: ConnectionTarget, environment: Environment) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from typedsql.errors import ConfigurationError
+from typedsql.hosts import is_local
 from typedsql.supabase import is_supabase
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -33,19 +34,21 @@ def choose_tls(
 
     `mode` and `certificate` are what the target itself says; PGSSLMODE and PGSSLROOTCERT
     (the `environment_` two) complete it, as in libpq. Stricter than libpq in two places:
-    a named certificate without a mode means verify-full, and a Supabase host is only ever
-    reached verified.
+    a named certificate without a mode means verify-full, that of the environment for the hosts
+    that are not this machine, and a Supabase host is only ever reached verified.
 
     Raises:
         ConfigurationError: what is said contradicts itself, or a certificate is missing.
     """
-    if host.startswith("/"):
+    if host.startswith("/"):  # a socket, which is not encrypted
         return mode, None
     if environment_mode is not None and environment_mode not in SSL_MODES:
         raise ConfigurationError(f"PGSSLMODE must be one of {', '.join(SSL_MODES)}.")
     if certificate is not None and mode is None:
         mode = "verify-full"
     mode = mode or environment_mode
+    if environment_certificate is not None and mode is None and not is_local(host):
+        mode = "verify-full"
     supabase = is_supabase(host)
     if supabase:
         mode = mode or "verify-full"

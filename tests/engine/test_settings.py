@@ -3,12 +3,15 @@
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import PostgresDsn
 
+import whaledb
 from tests.engine.resolving import CANARY, SUPABASE, password, refusal, resolve
 from typedsql.errors import ConfigurationError
-from typedsql.settings import resolve_target
+from typedsql.settings import masked, resolve_gateway, resolve_target
 
 # Precedence
 
@@ -65,6 +68,23 @@ def test_with_nothing_set_the_error_names_the_variables() -> None:
 def test_an_empty_variable_counts_as_unset() -> None:
     assert resolve(DATABASE_URL="", **POSTGRES).source == "POSTGRES_*"
     assert "Nothing says" in refusal(DATABASE_URL="", POSTGRES_HOST="")
+
+
+@pytest.mark.parametrize(
+    "url", [f"postgresql://u:{CANARY}@h/d".encode(), PostgresDsn(f"postgresql://u:{CANARY}@h/d")]
+)
+async def test_what_is_no_text_is_refused_by_its_type_alone(url: Any) -> None:
+    for refuse in (
+        lambda: resolve(url),
+        lambda: resolve_gateway(url, project="shop", environ={}),
+        lambda: masked(url),
+    ):
+        with pytest.raises(ConfigurationError, match=f"and this is a {type(url).__name__}") as told:
+            refuse()
+        assert CANARY not in str(told.value)
+    with pytest.raises(ConfigurationError):
+        async with whaledb.connect(url):
+            pass
 
 
 def test_an_empty_argument_is_refused_rather_than_skipped() -> None:

@@ -92,6 +92,13 @@ def test_libpq_variables_complete_what_a_url_leaves_open(tmp_path: Path) -> None
     assert (completed.sslmode, completed.sslrootcert) == ("verify-full", tmp_path / "ca.crt")
     said = resolve(f"{URL}?sslmode=disable", tmp_path, PGSSLMODE="require", PGSSLROOTCERT="system")
     assert (said.sslmode, said.sslrootcert) == ("disable", None)
+    certain = resolve(URL, tmp_path, PGSSLROOTCERT="system")
+    assert (certain.sslmode, certain.sslrootcert) == ("verify-full", SYSTEM_STORE)
+    open_to_all = resolve(URL, tmp_path, PGSSLROOTCERT="system", PGSSLMODE="prefer")
+    assert open_to_all.sslmode == "prefer"
+    here = resolve("postgresql://u@localhost/d", tmp_path, PGSSLROOTCERT="system")
+    assert (here.sslmode, here.sslrootcert) == (None, None)
+    assert "does not exist" in refusal(URL, tmp_path, PGSSLROOTCERT=str(tmp_path / "missing"))
     assert "PGSSLMODE must be one of" in refusal(URL, tmp_path, PGSSLMODE="maybe")
     # A socket is not encrypted, whatever is said for networks.
     socket = resolve("postgresql://u@/d?host=/tmp", tmp_path, PGSSLMODE="require")
