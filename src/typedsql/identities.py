@@ -63,11 +63,14 @@ SELECT
 
 _LOGIN = "SELECT session_user"
 
-# USAGE is to have a role's rights without SET ROLE, which the login is not to have.
+# USAGE is to have a role's rights without SET ROLE, which the login is not to have. Releases
+# before 16 have no SET option of a membership. What PUBLIC may create or reach the login may;
+# functions with their owner's rights that PUBLIC may call are told of by the rules of the catalog.
 _GATEWAY = """
 SELECT
     format('%I', r.rolname) AS name,
-    r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication AS has_power,
+    r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+        AS has_power,
     ARRAY(
         SELECT format('%I', g.rolname)
         FROM pg_catalog.pg_roles AS g
@@ -84,15 +87,58 @@ SELECT
     ) AS inherited,
     ARRAY(
         SELECT g.rolname
-        FROM pg_catalog.pg_roles AS g
-        WHERE g.rolname = ANY($1::text[]) AND pg_has_role(r.oid, g.oid, 'MEMBER')
+        FROM pg_catalog.pg_auth_members AS m
+        INNER JOIN pg_catalog.pg_roles AS g ON m.roleid = g.oid
+        WHERE
+            m.member = r.oid AND g.rolname = ANY($1::text[])
+            AND coalesce((to_jsonb(m) ->> 'set_option')::boolean, TRUE)
     ) AS groups,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS g
+        WHERE g.rolname = 'authenticated' AND pg_has_role(r.oid, g.oid, 'MEMBER')
+    ) AS is_member,
+    ARRAY(
+        SELECT DISTINCT format('%I', g.rolname)
+        FROM pg_catalog.pg_auth_members AS m
+        INNER JOIN pg_catalog.pg_roles AS g ON m.roleid = g.oid
+        WHERE m.member = r.oid AND m.admin_option
+        ORDER BY 1
+    ) AS given_on,
+    (
+        SELECT min(pg_describe_object(o.classid, o.objid, o.objsubid))
+        FROM pg_catalog.pg_shdepend AS o
+        WHERE
+            o.refclassid = 'pg_catalog.pg_authid'::regclass AND o.refobjid = r.oid
+            AND o.deptype = 'o'
+            AND o.dbid IN (
+                0,
+                (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+            )
+    ) AS owned,
+    (
+        SELECT min(format('%I', n.nspname))
+        FROM pg_catalog.pg_namespace AS n
+        WHERE
+            NOT starts_with(n.nspname, 'pg_temp_')
+            AND has_schema_privilege(r.oid, n.oid, 'CREATE')
+    ) AS creates_in,
+    has_database_privilege(r.oid, current_database(), 'CREATE') AS makes_schemas,
+    (
+        SELECT min(format('%I.%I', n.nspname, p.proname))
+        FROM pg_catalog.pg_proc AS p
+        INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
+        WHERE
+            p.prosecdef
+            AND EXISTS (
+                SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = r.oid
+            )
+    ) AS definer,
     (
         SELECT min(format('%I.%I', n.nspname, c.relname))
         FROM pg_catalog.pg_class AS c
         INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
         WHERE
-            c.relkind IN ('r', 'p', 'v', 'm', 'f')
+            c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
             AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_depend AS d
@@ -101,9 +147,12 @@ SELECT
                     AND d.deptype = 'e'
             )
             AND has_schema_privilege(r.oid, n.oid, 'USAGE')
-            AND (
-                has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
-                OR has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE')
+            AND EXISTS (
+                SELECT FROM pg_catalog.aclexplode(c.relacl) AS a WHERE a.grantee IN (0, r.oid)
+                UNION ALL
+                SELECT
+                FROM pg_catalog.pg_attribute AS t, pg_catalog.aclexplode(t.attacl) AS a
+                WHERE t.attrelid = c.oid AND a.grantee IN (0, r.oid)
             )
     ) AS reached
 FROM pg_catalog.pg_roles AS r
@@ -117,7 +166,8 @@ _ANOTHER: Final = (
 )
 _WHY_NOT: Final = {
     "22023": "the server has no role {role}: is the database migrated?",
-    "42501": "this login may not become {role}: GRANT {role} TO it",
+    "42501": "this login may not become {role}: GRANT {role} TO it, from PostgreSQL 16 on WITH SET "
+    "TRUE",
 }
 """By SQLSTATE, why the role was refused."""
 
@@ -227,11 +277,32 @@ def _powers(row: Any) -> list[str]:
         for group in row["inherited"]
     ]
     if "authenticated" not in row["groups"]:
-        problems.append(f"{name} cannot become authenticated: GRANT authenticated TO {name}")
-    if row["reached"] is not None and not row["inherited"] and not row["other_groups"]:
+        how = " WITH SET TRUE" if row["is_member"] else ""
+        problems.append(f"{name} cannot become authenticated: GRANT authenticated TO {name}{how}")
+    problems += [
+        f"{name} may give {group} to others: REVOKE ADMIN OPTION FOR {group} FROM {name}"
+        for group in row["given_on"]
+    ]
+    if row["inherited"] or row["other_groups"]:
+        return problems  # what it has by them needs no further words
+    if row["owned"] is not None:
+        problems.append(f"{name} owns {row['owned']}: give it another owner")
+    elif row["reached"] is not None:
         problems.append(
             f"{name} may reach {row['reached']} in its own name: REVOKE ALL on it FROM {name} "
             "and FROM PUBLIC"
+        )
+    elif row["creates_in"] is not None:
+        problems.append(
+            f"{name} may create in the schema {row['creates_in']}: REVOKE CREATE on it FROM {name} "
+            "and FROM PUBLIC"
+        )
+    if row["makes_schemas"]:
+        problems.append(f"{name} may create schemas: REVOKE CREATE ON DATABASE FROM {name}")
+    if row["definer"] is not None:
+        problems.append(
+            f"{name} may call {row['definer']} with its owner's rights: REVOKE ALL on it FROM "
+            f"{name}"
         )
     return problems
 

@@ -427,7 +427,38 @@ async def test_a_gateway_has_connections_of_its_own(
         (f"BYPASSRLS {GATEWAY}", None, "an attribute of power: name a login made for it"),
         (f"SUPERUSER {GATEWAY}", None, "an attribute of power: name a login made for it"),
         (f"CREATEROLE {GATEWAY}", None, "an attribute of power: name a login made for it"),
+        (f"CREATEDB {GATEWAY}", None, "an attribute of power: name a login made for it"),
         (GATEWAY, "GRANT SELECT ON public.alerts TO {}", "may reach public.alerts in its own"),
+        (GATEWAY, "GRANT TRIGGER ON public.alerts TO {}", "may reach public.alerts in its own"),
+        (GATEWAY, "GRANT REFERENCES ON public.alerts TO {}", "may reach public.alerts in its own"),
+        (
+            GATEWAY,
+            "GRANT USAGE ON SEQUENCE public.ingest_claims_fencing_token_seq TO {}",
+            "may reach public.ingest_claims_fencing_token_seq in its own",
+        ),
+        (
+            GATEWAY,
+            "CREATE TABLE public.its_own (a INT); ALTER TABLE public.its_own OWNER TO {0};"
+            "REVOKE ALL ON public.its_own FROM {0}",
+            r"owns table (public\.)?its_own: give it another owner",
+        ),
+        (GATEWAY, "GRANT CREATE ON SCHEMA public TO {}", "may create in the schema public: REVOKE"),
+        (
+            GATEWAY,
+            "DO $$ BEGIN EXECUTE format("
+            "'GRANT CREATE ON DATABASE %I TO {}', current_database()); END $$",
+            "may create schemas: REVOKE CREATE",
+        ),
+        (
+            GATEWAY,
+            "GRANT EXECUTE ON FUNCTION public.ensure_market_data_months TO {}",
+            r"may call public\.ensure_market_data_months with its owner's rights",
+        ),
+        (
+            GATEWAY,
+            "GRANT authenticated TO {} WITH ADMIN OPTION",
+            "may give authenticated to others: REVOKE ADMIN OPTION FOR authenticated FROM",
+        ),
         (GATEWAY, "GRANT UPDATE (enabled) ON public.alerts TO {}", "may reach public.alerts"),
     ],
 )
@@ -446,6 +477,18 @@ async def test_a_gateway_that_may_do_more_is_refused(
                 raise AssertionError
     assert gateway.password is not None
     assert gateway.password.get_secret_value() not in str(refusal.value)
+
+
+async def test_a_gateway_that_may_not_use_its_membership_is_told_so(
+    target: ConnectionTarget, connection: asyncpg.Connection
+) -> None:
+    if connection.get_server_version().major < 16:
+        pytest.skip("a membership has no SET option before PostgreSQL 16")
+    async with login(target, connection, GATEWAY) as gateway:
+        await connection.execute(f"GRANT authenticated TO {gateway.user} WITH SET FALSE")
+        with pytest.raises(ConfigurationError, match="WITH SET TRUE"):
+            async with whaledb.connect(target, gateway=gateway):
+                raise AssertionError
 
 
 async def test_a_gateway_that_is_no_other_login_is_refused(
