@@ -14,11 +14,12 @@ prepares a statement, an anonymous record when it reads one, and the analysis be
 import datetime
 import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from typedsql import timestamps
+from typedsql.digits import MOST_DIGITS, is_too_long
 
 if TYPE_CHECKING:
     import asyncpg
@@ -28,8 +29,16 @@ JSONB_VERSION = b"\x01"
 
 MICROSECONDS_PER_S = 1_000_000
 
-_NON_FINITE = (b"null", b"NaN", b"Infinity")
-NON_FINITE_DOCUMENT = "a JSON document cannot hold NaN or Infinity"
+NON_FINITE_DOCUMENT: Final = "a JSON document cannot hold NaN or Infinity"
+INTEGER_TOO_LONG_DOCUMENT: Final = (
+    f"a JSON document cannot hold an integer of more than {MOST_DIGITS:,} characters, which Python "
+    "does not read: give a text"
+)
+_STEP: Final = 43
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_RUN: Final = b"0" * (MOST_DIGITS // _STEP)
+"""What a run of so many digits leaves in every 43rd byte, each digit taken for a zero: to look for
+it there costs little beside the writing of the document."""
 _encode_document = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -47,33 +56,57 @@ def encode_numeric(value: object) -> str:
 def encode_json(value: object) -> bytes:
     """JSON text of a document; a Decimal is a number, as it is when it is read.
 
-    Refuses NaN and infinities, which JSON does not have.
+    Refuses NaN and infinities, which JSON does not have, and integers that could not be read
+    back: jsonb writes 1E+5000 with all its digits.
     """
     encoded = _encode_document(value)
-    # The encoder writes a float that JSON lacks as null, and such a Decimal by its name.
-    if any(word in encoded for word in _NON_FINITE) and _has_non_finite(
-        msgspec.to_builtins(value, builtin_types=(Decimal,))
+    if (
+        # The encoder writes a float that JSON lacks as null, and such a Decimal by its name.
+        b"null" in encoded
+        or b"NaN" in encoded
+        or b"Infinity" in encoded
+        # A Decimal has the plus, where a float has none; its context says which letter. The plus
+        # by itself is found so much faster that documents without one need not wait.
+        or (b"+" in encoded and (b"E+" in encoded or b"e+" in encoded))
+        or (len(encoded) >= MOST_DIGITS and _LONG_RUN in encoded[::_STEP].translate(_ZEROS))
     ):
-        raise ValueError(NON_FINITE_DOCUMENT)
+        wrong = _wrong_number(msgspec.to_builtins(value, builtin_types=(Decimal,)))
+        if wrong is not None:
+            raise ValueError(wrong)
     return encoded
 
 
-def _has_non_finite(root: object) -> bool:
-    """Walks without recursion: a document may be deeper than Python's stack."""
+def _wrong_number(root: object) -> str | None:
+    """Why a number must not be in a document; None where all may.
+
+    Walks without recursion: a document may be deeper than Python's stack.
+    """
     pending: list[object] = [root]
     while pending:
         value = pending.pop()
         if isinstance(value, Decimal):
             if not value.is_finite():
-                return True
+                return NON_FINITE_DOCUMENT
+            if value.adjusted() >= MOST_DIGITS - 1 and _is_unreadable(value):
+                return INTEGER_TOO_LONG_DOCUMENT
         elif isinstance(value, float):
             if not math.isfinite(value):
-                return True
+                return NON_FINITE_DOCUMENT
         elif isinstance(value, dict):
             pending.extend(cast("dict[object, object]", value).values())
         elif isinstance(value, list | tuple):
             pending.extend(cast("list[object]", value))
-    return False
+        # The sign is a character too.
+        elif isinstance(value, int) and is_too_long(10 * value if value < 0 else value):
+            return INTEGER_TOO_LONG_DOCUMENT
+    return None
+
+
+def _is_unreadable(value: Decimal) -> bool:
+    """Whether jsonb makes an integer of it that is too long; a number with a point never is."""
+    sign, _, exponent = value.as_tuple()
+    is_integer = isinstance(exponent, int) and exponent >= 0 and value != 0
+    return is_integer and sign + value.adjusted() >= MOST_DIGITS
 
 
 def _encode_jsonb(value: object) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from msgspec.structs import astuple
 
-from typedsql.codecs import NON_FINITE_DOCUMENT, encode_json
+from typedsql.codecs import INTEGER_TOO_LONG_DOCUMENT, NON_FINITE_DOCUMENT, encode_json
 from typedsql.fitting import (
     DOCUMENTS,
     NO_ZONE,
@@ -113,7 +113,7 @@ def _why_document(kind: str, value: object) -> str | None:
     except (TypeError, ValueError, OverflowError) as failure:
         told = str(failure)
         # Ours, and msgspec's own words, which tell of types.
-        known = told == NON_FINITE_DOCUMENT or told.startswith(
+        known = told in (NON_FINITE_DOCUMENT, INTEGER_TOO_LONG_DOCUMENT) or told.startswith(
             ("Encoding objects of", "Only dicts")
         )
         return told if known else f"the {type(value).__name__} cannot be written as JSON"

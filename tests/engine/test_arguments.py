@@ -57,6 +57,7 @@ def echo(kind: str) -> Statement:
         ("uuid", "19870605", "the text is not that of a UUID"),
         ("bool", 19870605, "expected bool, got int"),
         ("numeric", Decimal("19870605E131072"), "value out of numeric range"),
+        ("jsonb", {"a": Decimal("19870605E4293")}, "an integer of more than 4,300 characters"),
         ("jsonb", {"a": "19870605\x00"}, "a document cannot contain a NUL character"),
         ("jsonb", deep(), "it is nested too deeply"),
     ],

@@ -1,9 +1,11 @@
 """Numbers and documents cross the wire exactly, or are refused by name."""
 
-from decimal import Decimal
+import sys
+from decimal import Decimal, localcontext
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,69 @@ async def test_a_decimal_in_a_document_stays_the_same_number(connection: Any) ->
     decoded = document_decoder(dict[str, Any])(read)
     assert decoded == value
     assert isinstance(decoded["price"], Decimal)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        10**4_300 - 1,
+        1 - 10**4_299,
+        Decimal("1E+4299"),
+        Decimal("-1E+4298"),
+        Decimal("0E+5000"),
+        Decimal("1E-16383"),
+        Decimal(f"0.{'1' * 5_000}"),
+        Decimal(f"-{'1' * 5_000}.5"),
+        sys.float_info.max,
+        sys.float_info.min,
+        "1E+5000",
+        "1" * 5_000,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_the_longest_number_in_a_document_is_read_back(
+    connection: Any, value: object
+) -> None:
+    await codecs.install(connection)
+    read = await connection.fetchval("SELECT CAST($1 AS JSONB)", {"a": [value]})
+    (decoded,) = document_decoder(dict[str, Any])(read)["a"]
+    assert decoded == (Decimal(repr(value)) if isinstance(value, float) else value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -(10**4_299),
+        Decimal("1E+4300"),
+        Decimal("-1E+4299"),
+        Decimal(10**4_300),
+        Decimal("1.5E+999999"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_longer_one_is_refused_wherever_it_stands(value: object) -> None:
+    for document in ({"a": [1, {"b": (value,)}]}, value, {"x" * 50: [value], "y": "z" * 5_000}):
+        with pytest.raises(ValueError, match="an integer of more than 4,300 characters"):
+            codecs.encode_json(document)
+    with localcontext(capitals=0), pytest.raises(ValueError, match="more than 4,300 characters"):
+        codecs.encode_json([value])
+
+
+def test_what_is_too_long_does_not_depend_on_what_a_process_lets_itself_write() -> None:
+    usual = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        with pytest.raises(ValueError, match="more than 4,300 characters"):
+            codecs.encode_json([10**4_300])
+    finally:
+        sys.set_int_max_str_digits(usual)
+
+
+async def test_the_server_stores_what_no_reader_takes(connection: Any) -> None:
+    """The control of the test before."""
+    await codecs.install(connection)
+    read = await connection.fetchval("SELECT CAST(CAST($1 AS TEXT) AS JSONB)", "1E+4300")
+    assert len(read) == 4_301
+    for text in (read, b"-1" + b"0" * 4_299):
+        with pytest.raises(msgspec.ValidationError, match="out of range"):
+            document_decoder(Any)(text)

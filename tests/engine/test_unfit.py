@@ -47,6 +47,7 @@ class Price(Composite, frozen=True):
         ("int8[]", [1, [2]], "a list of values and lists, or of lists that differ"),
         ("jsonb", {"a": object()}, "Encoding objects of type object is unsupported"),
         ("jsonb", {"a": 10**5_000}, "the dict cannot be written as JSON"),
+        ("jsonb", {"a": Decimal("1E+4300")}, "an integer of more than 4,300 characters"),
         ("jsonb[]", [{"a": "\0"}], "a document cannot contain a NUL character"),
         ("tstzrange", Range(lower=BEYOND), "outside the years 1 to 9999"),
         ("int8multirange", [Range(1, 2), Range(2**63)], "value out of int8 range"),

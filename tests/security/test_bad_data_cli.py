@@ -68,6 +68,13 @@ BAD: Final = [
         id="1E131072",
     ),
     pytest.param(
+        "metadata",
+        f'{{"a": {CANARY}E+4293}}'.encode(),
+        (2, "parameter metadata was refused: a JSON document cannot hold an integer of more than"),
+        marks=pytest.mark.case(32),
+        id="JSON integer too long to be read",
+    ),
+    pytest.param(
         "detected_at",
         b"1987-06-05T00:00:00",
         (2, "detected_at must be a time with its zone"),

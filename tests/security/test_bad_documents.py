@@ -27,6 +27,7 @@ from whaledb.queries import alerts, smc_patterns
 DEPTH: Final = 20_000
 TOO_DEEP: Final = "it is nested too deeply"
 NOT_JSON: Final = "a JSON document cannot hold NaN or Infinity"
+TOO_LONG: Final = "a JSON document cannot hold an integer of more than 4,300 characters"
 
 
 class Anything(Struct):
@@ -65,6 +66,18 @@ BAD: Final = [
         "the dict cannot be written as JSON",
         marks=pytest.mark.case(32),
         id="int too long to be written",
+    ),
+    pytest.param(
+        lambda: {"member": [Decimal(f"{CANARY}E+4293")]},
+        TOO_LONG,
+        marks=pytest.mark.case(32),
+        id="Decimal too long to be read",
+    ),
+    pytest.param(
+        lambda: {"member": -int(CANARY) * 10**4_292},
+        TOO_LONG,
+        marks=pytest.mark.case(32),
+        id="int too long to be read",
     ),
     pytest.param(
         lambda: deep(lambda inner: {"a": inner}),
