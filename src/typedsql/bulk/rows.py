@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from typedsql.arguments import Guards, guards_of_types
+from typedsql.digits import is_too_long
 from typedsql.errors import DataError
 from typedsql.identifiers import quoted, quoted_table
 from typedsql.unfit import TOO_DEEP, why_unfit
@@ -40,6 +41,13 @@ def _numbers(column: Sequence[object]) -> bool:
     present: Any = column
     if NoneType in kinds:
         present = [value for value in column if value is not None]
+    if int in kinds:
+        # By themselves: each comparison with a Decimal would convert the int anew.
+        mixed = Decimal in kinds
+        whole = [value for value in present if type(value) is int] if mixed else present
+        if is_too_long(max(whole)) or is_too_long(min(whole)):
+            return False
+        present = [value for value in present if type(value) is Decimal] if mixed else ()
     try:
         return not present or (max(present) < _TOO_LARGE and min(present) > -_TOO_LARGE)
     except InvalidOperation:  # a NaN
