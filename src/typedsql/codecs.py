@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from typedsql import timestamps
-from typedsql.digits import MOST_DIGITS, is_too_long
+from typedsql.digits import INT_TOO_LONG, MOST_DIGITS, is_too_long
 
 if TYPE_CHECKING:
     import asyncpg
@@ -49,6 +49,8 @@ def encode_numeric(value: object) -> str:
             raise ValueError("a signalling NaN has no text in PostgreSQL")
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool):
+        if is_too_long(value):
+            raise ValueError(INT_TOO_LONG)
         return str(value)
     raise TypeError(f"expected Decimal or int, got {type(value).__name__}")
 

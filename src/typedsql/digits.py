@@ -10,6 +10,8 @@ LEAST_TOO_LONG: Final = 10**MOST_DIGITS
 """The size of an int decides nearly always. For a comparison with a Decimal it would be converted,
 which takes time by the square of its digits."""
 
+INT_TOO_LONG: Final = f"Python writes no int of more than {MOST_DIGITS:,} digits: give a Decimal"
+
 
 def is_too_long(value: int) -> bool:
     """Whether it has more digits than Python writes."""

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from msgspec.structs import astuple
 
+from typedsql.digits import INT_TOO_LONG, is_too_long
 from typedsql.values import Composite, Range
 
 Check = Callable[[object], str | None]
@@ -27,8 +28,6 @@ NOTHING: Final[frozenset[type]] = frozenset({NoneType})
 # What PostgreSQL's numeric holds: digits before and after the point (its manual, 8.1.2).
 _NUMERIC_DIGITS: Final = 131_072
 _NUMERIC_SCALE: Final = 16_383
-_NUMERIC_BITS: Final = 435_411
-"""Of the largest integer that is certain to have no more digits."""
 _NON_FINITE: Final = ("NaN", "Infinity", "-Infinity")
 
 # How the driver hands out 'infinity' and '-infinity', and so takes them back.
@@ -85,7 +84,7 @@ def refuse_binary_numeric(value: object) -> str | None:
         _, _, exponent = value.as_tuple()
         too_fine = isinstance(exponent, int) and exponent < -_NUMERIC_SCALE
     elif isinstance(value, int) and not isinstance(value, bool):
-        too_large, too_fine = value.bit_length() > _NUMERIC_BITS, False
+        return INT_TOO_LONG if is_too_long(value) else None
     else:
         return f"expected Decimal or int, got {type(value).__name__}"
     return "value out of numeric range" if too_large or too_fine else None

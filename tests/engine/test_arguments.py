@@ -57,6 +57,8 @@ def echo(kind: str) -> Statement:
         ("uuid", "19870605", "the text is not that of a UUID"),
         ("bool", 19870605, "expected bool, got int"),
         ("numeric", Decimal("19870605E131072"), "value out of numeric range"),
+        ("numeric", 19870605 * 10**4_293, "no int of more than 4,300 digits: give a Decimal"),
+        ("numeric[]", [1, -19870605 * 10**4_293], "no int of more than 4,300 digits"),
         ("jsonb", {"a": Decimal("19870605E4293")}, "an integer of more than 4,300 characters"),
         ("jsonb", {"a": "19870605\x00"}, "a document cannot contain a NUL character"),
         ("jsonb", deep(), "it is nested too deeply"),

@@ -86,6 +86,7 @@ WRONG: Final[dict[str, dict[str, Any]]] = {
     "foreign key things_kind_fkey has no matching row": {"kind": "secret"},
     "column cost was refused: expected Decimal or int": {"cost": 1.5},
     "column cost was refused: value out of numeric range": {"cost": Decimal("1E131072")},
+    "column cost was refused: Python writes no int of more than 4,300 digits": {"cost": 10**4_300},
     "column id was refused: value out of int8 range": {"id": 2**63},
     "column word was refused: expected str, got int": {"word": 7},
     "column word was refused: a text with half of": {"word": "\ud800 secret"},

@@ -48,6 +48,16 @@ def test_encoder_refuses_what_is_not_an_exact_number(value: object) -> None:
     assert "1.5" not in str(caught.value)
 
 
+async def test_an_int_is_refused_from_where_python_does_not_write_it(connection: Any) -> None:
+    await codecs.install(connection)
+    largest = 10**4_300 - 1
+    for value in (largest, -largest, Decimal(largest + 1)):
+        assert await connection.fetchval("SELECT CAST($1 AS NUMERIC)", value) == value
+    for value in (largest + 1, -largest - 1):
+        with pytest.raises(ValueError, match="no int of more than 4,300 digits: give a Decimal"):
+            codecs.encode_numeric(value)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -146,6 +156,8 @@ def test_what_is_too_long_does_not_depend_on_what_a_process_lets_itself_write() 
     usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
+        with pytest.raises(ValueError, match="no int of more than 4,300 digits"):
+            codecs.encode_numeric(10**4_300)
         with pytest.raises(ValueError, match="more than 4,300 characters"):
             codecs.encode_json([10**4_300])
     finally:

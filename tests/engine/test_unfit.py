@@ -13,6 +13,7 @@ from typedsql.values import Composite, Range
 
 WEST = dt.timezone(dt.timedelta(hours=-12))
 BEYOND = dt.datetime.max.replace(tzinfo=WEST)
+TOO_LONG = "Python writes no int of more than 4,300 digits: give a Decimal"
 
 
 class Price(Composite, frozen=True):
@@ -31,6 +32,8 @@ class Price(Composite, frozen=True):
         ("float4", 1e39, "value out of float4 range"),
         ("float8", 10**400, "value out of float8 range"),
         ("numeric", "1", "expected Decimal or int, got str"),
+        pytest.param("numeric", -(10**4_300), TOO_LONG, id="int too long"),
+        ("numeric[]", [Decimal(1), 10**4_300], TOO_LONG),
         ("bool", 1, "expected bool, got int"),
         ("bytea", "x", "expected bytes, got str"),
         ("uuid", 7, "expected UUID, got int"),
@@ -68,6 +71,8 @@ def test_why(kind: str, value: object, told: str) -> None:
         ("float8", float("inf")),
         ("float4", 10**30),
         ("numeric", Decimal("NaN")),
+        pytest.param("numeric", 10**4_300 - 1, id="int as long as may be"),
+        ("numeric", Decimal(10**4_300)),
         ("json", {"a": "\0"}),
         ("jsonb", {"a": "\\u0000"}),
         ("jsonb", [None, True]),

@@ -108,6 +108,13 @@ BAD: Final = [
     ),
     pytest.param(
         "value_eth",
+        int(CANARY) * 10**4_293,
+        "Python writes no int of more than 4,300 digits: give a Decimal",
+        marks=pytest.mark.case(35),
+        id="int too long for a number",
+    ),
+    pytest.param(
+        "value_eth",
         1987.0605,
         "expected Decimal or int, got float",
         marks=pytest.mark.case(36),
