@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, cast
 from uuid import UUID
 
 import msgspec
@@ -18,13 +18,28 @@ _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # A member of a Struct, or an element of a list, of which there may be several.
 _PATH = re.compile(r" - at `\$(?:\.|(?=\[))([\w.\[\]]+)`$")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|s?nan[0-9]*|inf(?:inity)?)",
+    re.ASCII | re.IGNORECASE,
+)
+# What msgspec would convert besides: 1e3 and 1.0 to an integer, 1_0 and digits of any script to
+# a decimal, seconds since 1970 to a time. Of a time it rounds a seventh digit of the fraction.
+_FORMS: Mapping[object, re.Pattern[str]] = {
+    datetime: re.compile(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+        r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})"
+    ),
+    Decimal: _NUMBER,
+    float: _NUMBER,
+    int: re.compile(r"[+-]?[0-9]+"),
+}
 
 _TYPE_NAMES: Mapping[object, str] = {
     bool: "true or false",
     bytes: r"bytes in hexadecimal, such as \x00ff",
-    datetime: "a time with its zone, such as 2026-01-31T12:00:00Z",
+    datetime: "a time with its zone, to the microsecond at most, such as 2026-01-31T12:00:00Z",
     Decimal: "a number",
+    float: "a number",
     int: "an integer",
     str: "text",
     UUID: "a UUID",
@@ -99,14 +114,34 @@ def _convert(text: str, kind: Any) -> object:
         return text
     if typing.get_origin(kind) is Literal:
         return msgspec.convert(text, kind)
-    if kind is int and _INTEGER.fullmatch(text) is None:
-        raise ValueError("not an integer")  # msgspec would take 1e3 and 1.0 for one
+    form = _FORMS.get(kind)
+    if form is not None and form.fullmatch(text) is None:
+        raise ValueError("not in its form")
     if kind is bytes:
         return bytes.fromhex(text.removeprefix("\\x").removeprefix("0x"))
     if _is_json(kind):
         # As documents are read from the database: a fraction is exact.
-        return msgspec.json.Decoder(_strict(kind), float_hook=Decimal).decode(text.encode())
+        value = msgspec.json.Decoder(_strict(kind), float_hook=Decimal).decode(text.encode())
+        _check_forms(msgspec.json.Decoder(float_hook=Decimal).decode(text.encode()), value)
+        return value
     return msgspec.convert(text, _strict(kind), strict=False)
+
+
+def _check_forms(written: object, value: object, path: str = "$") -> None:
+    """Refuse the texts in JSON that became a time or number and are not written as one."""
+    if isinstance(written, str):
+        form = _FORMS.get(type(value))
+        if form is not None and form.fullmatch(written) is None:
+            raise ValueError(f"not in its form - at `{path}`")
+    elif isinstance(written, list) and isinstance(value, list | tuple):
+        texts, items = cast("list[object]", written), cast("Sequence[object]", value)
+        for place, (text, item) in enumerate(zip(texts, items, strict=True)):
+            _check_forms(text, item, f"{path}[{place}]")
+    elif isinstance(written, dict) and isinstance(value, msgspec.Struct):
+        members = cast("dict[str, object]", written)
+        for field in msgspec.structs.fields(value):
+            text = members.get(field.encode_name)
+            _check_forms(text, getattr(value, field.name), f"{path}.{field.encode_name}")
 
 
 def _is_json(kind: Any) -> bool:
