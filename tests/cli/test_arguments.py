@@ -133,3 +133,4 @@ def test_all_problems_are_told_at_once() -> None:
     assert str(caught.value) == (
         "q: it has no parameter c; a must be an integer; b is missing (text) (parameters: a, b)"
     )
+    assert caught.value.query == "q"

@@ -170,6 +170,8 @@ def test_wrong_parameters_are_named_with_their_type_not_their_value(
     assert expected in done.err
     assert CANARY not in done.err
     assert len(done.err.splitlines()) == 1
+    told = whaledb("query", "whale_transactions.get_by_hash", *words, "--json").json()["error"]
+    assert (told["kind"], told["query"]) == ("WrongUsage", "whale_transactions.get_by_hash")
 
 
 HALF = ("whale_transactions.list_recent", "min_value_eth=1", "max_rows=1")

@@ -89,7 +89,8 @@ def parse_arguments(
                 problems.append(f"{key} is nested too deeply")
     if problems:
         takes = ", ".join(parameters) or "none"
-        raise WrongUsage(f"{name}: {'; '.join(problems)} (parameters: {takes})")
+        message = f"{name}: {'; '.join(problems)} (parameters: {takes})"
+        raise WrongUsage(message, query=name)
     return converted
 
 
