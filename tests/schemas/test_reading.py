@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from tests.databases import ROOT
-from tests.schemas.cases import READS, rows_of
+from tests.schemas.cases import READS, rows_of, valid_body
 from whaledb import rows, schemas
 
 KINDS = [pytest.param(kind, id=kind.__name__) for kind in READS]
@@ -130,7 +130,17 @@ def test_infinite_times_are_the_ends_of_what_json_can_say() -> None:
         (Decimal("1E+3"), 1000.0),
         (Decimal("0.1"), 0.1),
         (7, 7),
-        (2**256, 2**256),
+        (-(2**53), -(2**53)),
+        (2**53 + 1, "9007199254740993"),
+        (-(2**53) - 1, "-9007199254740993"),
+        (2**53 + 2, 2**53 + 2),
+        (2**255, 2**255),
+        (2**256 - 1, str(2**256 - 1)),
+        (2**256, str(2**256)),
+        (10**23, 10**23),
+        (15 * 10**299, 1.5e300),
+        (15 * 10**299 + 1, str(15 * 10**299 + 1)),
+        (10**400, "1" + "0" * 400),
         (Decimal("0.1000000000000000000001"), "0.1000000000000000000001"),
         (Decimal("1E+400"), "1E+400"),
     ],
@@ -153,9 +163,17 @@ def test_numbers_of_documents_are_numbers_unless_a_double_would_alter_them(
         NOW,
         NOW,
     )
-    assert json.loads(schemas.encode_row(row))["metadata"] == {"a": [{"b": written}]}
     response = schemas.SMCPatternRead.model_validate(row).model_dump_json()
-    assert json.loads(response)["metadata"] == {"a": [{"b": written}]}
+    for answer in (
+        json.loads(schemas.encode_row(row)),
+        json.loads(schemas.encode_page([row], None))["items"][0],
+        json.loads(response),
+    ):
+        assert answer["metadata"] == {"a": [{"b": written}]}
+        assert type(answer["metadata"]["a"][0]["b"]) is type(written)
+        body = valid_body("smc_patterns") | {"metadata": answer["metadata"]}
+        again = schemas.SMCPatternCreate.model_validate_json(json.dumps(body))
+        assert again.metadata == {"a": [{"b": written}]}
     assert row.metadata == {"a": [{"b": number}]}
 
 

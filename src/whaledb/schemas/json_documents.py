@@ -24,6 +24,9 @@ MAX_DOCUMENT_BYTES: Final = 65_536
 MAX_DOCUMENT_INTEGER_BITS: Final = 256
 """Of an integer in a document; a uint256 fits."""
 
+_ALL_EXACT: Final = 2**53
+"""Up to here a double holds every integer."""
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -94,8 +97,10 @@ def read_document(value: object) -> JSONObject:
 def with_plain_numbers(document: JSONObject) -> JSONObject:
     """A copy with numbers as every reader of JSON takes them: nothing is lost silently.
 
-    A number that a double holds becomes a float; one that it would alter becomes the string of
-    its digits. Without recursion, as above.
+    A fraction that a double holds becomes a float, an integer that it holds stays one; what it
+    would alter becomes the string of its digits. A request takes each of them again, so an
+    integer beyond its limit is a float: jsonb holds 1.5e300 with all of its zeros. Without
+    recursion, as above.
     """
     copy: JSONObject = {}
     pending: list[tuple[Any, Any]] = [(document, copy)]
@@ -121,11 +126,28 @@ def _plain(value: object, pending: list[tuple[Any, Any]]) -> object:
         pending.append((value, [None] * len(cast("list[Any]", value))))
     elif isinstance(value, Decimal):
         nearest = float(value)
-        same = math.isfinite(nearest) and Decimal(repr(nearest)) == value
-        return nearest if same else str(value)
+        return nearest if _spells(nearest, value) else str(value)
+    elif kind is int:
+        return _plain_integer(cast("int", value))
     else:
         return value
     return pending[-1][1]
+
+
+def _plain_integer(value: int) -> float | str:
+    if abs(value) <= _ALL_EXACT:
+        return value
+    digits = Decimal(value)
+    nearest = float(digits)
+    spelt = _spells(nearest, digits)
+    if value.bit_length() <= MAX_DOCUMENT_INTEGER_BITS:
+        return value if spelt or nearest == value else str(digits)
+    return nearest if spelt else str(digits)
+
+
+def _spells(nearest: float, value: Decimal) -> bool:
+    """Whether what is written for the double is the value, digit by digit."""
+    return math.isfinite(nearest) and Decimal(repr(nearest)) == value
 
 
 JSONDocument = Annotated[
