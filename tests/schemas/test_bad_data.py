@@ -270,6 +270,16 @@ def test_a_document_at_its_limits_is_taken_as_it_is(document: Any) -> None:
     assert made.metadata == document
 
 
+def test_a_fraction_in_a_document_is_a_double_and_its_schema_says_so() -> None:
+    body = json.dumps(with_metadata({"a": "@", "b": "0.12345678901234567890"}))
+    for written, read in (("0.12345678901234567890", 0.12345678901234568), ("1e-400", 0.0)):
+        made = schemas.SMCPatternCreate.model_validate_json(body.replace('"@"', written))
+        assert made.metadata == {"a": read, "b": "0.12345678901234567890"}
+    told = schemas.SMCPatternCreate.model_json_schema()["properties"]["metadata"]
+    (document, _null) = told["anyOf"]
+    assert "is read as a double" in document["description"]
+
+
 @pytest.mark.parametrize("opening", ['{"a":', "[", '{"metadata":{"a":'])
 def test_json_deeper_than_the_stack_is_a_complaint(opening: str) -> None:
     for model in CREATES.values():

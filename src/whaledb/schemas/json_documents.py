@@ -153,9 +153,19 @@ def _spells(nearest: float, value: Decimal) -> bool:
 JSONDocument = Annotated[
     dict[str, Any],
     BeforeValidator(read_document),
-    WithJsonSchema({"type": "object", "additionalProperties": True}),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": True,
+            "description": (
+                "JSON object. A number with a fraction or an exponent is read as a double,"
+                " which keeps 15 digits of it; one that has to be exact is a string."
+            ),
+        }
+    ),
 ]
-"""A JSON object of a request."""
+"""A JSON object of a request. pydantic reads its fractions as doubles before anything here sees
+them: 0.12345678901234567890 loses digits, 1e-400 is 0."""
 StoredDocument = Annotated[
     dict[str, Any],
     PlainSerializer(with_plain_numbers, when_used="json"),

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 class Request(BaseModel):
     """What somebody sends: nothing beside what is declared, and nothing converted silently.
 
+    The numbers of a `json_documents.JSONDocument` are the exception that pydantic makes.
     The text of its errors never has the input in it; use `whaledb.schemas.complaints` to
     make an answer of them.
     """
