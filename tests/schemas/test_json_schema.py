@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from pydantic import ValidationError
 
 from tests.databases import ROOT
 from tests.schemas.cases import CREATES, READS, rows_of, valid_body
@@ -101,6 +102,49 @@ def test_it_ends_where_the_model_ends() -> None:
         if field not in ("block_timestamp", "metadata"):
             refused = body_of(table, with_price(field, beyond))
             assert not told.is_valid(refused), (table, field, beyond)
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("2024-01-01T00:00:00.123456Z", True),
+        ("2024-01-01t00:00:00+01:00", True),
+        ("2024-01-01T00:00:00.1234567Z", False),
+        ("0000-01-01T00:00:00Z", False),
+        ("2024-01-01T00:00:00", False),
+    ],
+)
+def test_it_takes_the_times_that_the_model_takes(written: str, taken: bool) -> None:
+    body = body_of("whale_transactions", {"block_timestamp": written})
+    assert is_taken("whale_transactions", body) is taken
+    assert validator("WhaleTransactionCreate").is_valid(body) is taken
+
+
+PRICE: Final[dict[str, Any]] = with_price("value_usd", "1")
+UNPRICED: Final[dict[str, Any]] = dict.fromkeys(PRICE)
+
+
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        ({}, True),
+        (PRICE, True),
+        (UNPRICED, True),
+        *(({name: value}, False) for name, value in [*PRICE.items(), *UNPRICED.items()]),
+        *(
+            ({kept: PRICE[kept] for kept in PRICE if kept != name} | {"gas_used": 1}, False)
+            for name in PRICE
+        ),
+    ],
+)
+def test_the_members_of_a_price_are_changed_together(body: dict[str, Any], taken: bool) -> None:
+    try:
+        schemas.WhaleTransactionUpdate.model_validate_json(json.dumps(body))
+    except ValidationError:
+        assert not taken
+    else:
+        assert taken
+    assert validator("WhaleTransactionUpdate").is_valid(body) is taken
 
 
 def test_each_valid_request_is_valid_by_it() -> None:

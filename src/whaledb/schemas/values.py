@@ -221,7 +221,7 @@ Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_moment_or_its_text),
     AfterValidator(_in_utc),
-    Field(strict=False),
+    Field(strict=False, json_schema_extra={"pattern": f"^(?:{_TEXT_OF_MOMENT.pattern})$"}),
 ]
 """A time with Z or an offset, to the microsecond; in UTC once it is read."""
 

@@ -3,7 +3,7 @@
 from typing import Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from whaledb import rows
@@ -72,6 +72,14 @@ class WhaleTransactionUpdate(Update):
 
     A member that is absent stays as it is; nobody changes what was on the chain.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {
+                name: [other for other in _PRICE if other != name] for name in _PRICE
+            }
+        }
+    )
 
     gas_used: Unchanged[Count] = None
     succeeded: Unchanged[bool] = None
