@@ -222,6 +222,28 @@ async def test_a_mistake_is_found(
     assert finding.advice
 
 
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("function", "FUNCTION public.f(IN x INTEGER) RETURNS INTEGER"),
+        ("function", "FUNCTION public.f(IN x INTEGER, OUT y INTEGER)"),
+        ("procedure", "PROCEDURE public.f(IN x INTEGER)"),
+        ("procedure", "PROCEDURE public.f(IN x INTEGER, OUT y INTEGER)"),
+    ],
+)
+async def test_what_is_advised_for_a_function_or_procedure_can_be_run(
+    rolled_back: asyncpg.Connection, kind: str, made: str
+) -> None:
+    await rolled_back.execute(f"CREATE {made} LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'")
+    findings = await found(rolled_back)
+    assert [each.rule for each in findings] == ["public-definer", "search-path"]
+    for finding in findings:
+        assert finding.message.startswith(f"the {kind} public.f(")
+        statement = finding.advice.removeprefix("in a migration: ").partition(", and ")[0]
+        await rolled_back.execute(statement)
+    assert await found(rolled_back) == []
+
+
 NEAR_MISSES: Final = [
     "CREATE TABLE auth.elsewhere (a INTEGER)",
     "CREATE TEMPORARY TABLE t (a INTEGER)",

@@ -10,6 +10,7 @@ SELECT
     format(
         '%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)
     ) AS name,
+    CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
     p.prosecdef AS is_definer,
     p.proacl IS NULL OR EXISTS (
         SELECT FROM pg_catalog.aclexplode(p.proacl) AS a
@@ -40,22 +41,23 @@ async def function_findings(connection: Any, exposed: Sequence[str]) -> list[Cat
 
 def _of_function(row: Any) -> Iterator[CatalogFinding]:
     name: str = row["name"]
+    called = f"the {row['kind']} {name}"
     path: str | None = row["search_path"]
     if not is_safe_path(path):
         told = "takes its caller's search_path" if path is None else f"has search_path {path}"
         yield CatalogFinding(
             rule="search-path",
             object=name,
-            message=f"the function {name} {told}, so others can decide what its names mean",
-            advice=f"in a migration: ALTER FUNCTION {name} SET search_path = '', and name every "
+            message=f"{called} {told}, so others can decide what its names mean",
+            advice=f"in a migration: ALTER ROUTINE {name} SET search_path = '', and name every "
             "schema in it",
         )
     if row["is_definer"] and row["is_public"]:
         yield CatalogFinding(
             rule="public-definer",
             object=name,
-            message=f"the function {name} runs with its owner's rights for whoever calls it",
-            advice=f"in a migration: REVOKE ALL ON FUNCTION {name} FROM PUBLIC, and grant it to "
+            message=f"{called} runs with its owner's rights for whoever calls it",
+            advice=f"in a migration: REVOKE ALL ON ROUTINE {name} FROM PUBLIC, and grant it to "
             "the roles meant",
         )
 
