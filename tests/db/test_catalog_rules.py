@@ -40,6 +40,9 @@ FUNCTION: Final = (
     "CREATE FUNCTION public.f(x INTEGER) RETURNS INTEGER LANGUAGE sql {} AS 'SELECT 1';"
 )
 REVOKE: Final = "REVOKE ALL ON FUNCTION public.f(INTEGER) FROM PUBLIC;"
+TRIGGER: Final = (
+    "CREATE FUNCTION public.g() RETURNS {} LANGUAGE plpgsql {} AS 'BEGIN END'"
+)
 ASKING: Final = """
 CREATE FUNCTION public.is_mine(owner UUID) RETURNS BOOLEAN LANGUAGE sql STABLE
 SET search_path = '' {};
@@ -142,6 +145,12 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
         "search-path",
         "public.g()",
         "CREATE PROCEDURE public.g() LANGUAGE plpgsql AS 'BEGIN END'",
+    ),
+    ("search-path", "public.g()", TRIGGER.format("trigger", "SECURITY DEFINER")),
+    (
+        "public-definer",
+        "public.f()",
+        "CREATE FUNCTION public.f() RETURNS INTEGER LANGUAGE sql SECURITY DEFINER RETURN 1",
     ),
     (
         "public-definer",
@@ -275,6 +284,10 @@ NEAR_MISSES: Final = [
     FUNCTION.format("SECURITY DEFINER SET search_path = ''")
     + REVOKE
     + "GRANT EXECUTE ON FUNCTION public.f(INTEGER) TO authenticated",
+    "CREATE FUNCTION public.f() RETURNS INTEGER LANGUAGE sql RETURN 1",
+    "CREATE PROCEDURE public.g() LANGUAGE sql BEGIN ATOMIC SELECT 1; END",
+    TRIGGER.format("trigger", "SECURITY DEFINER SET search_path = ''"),
+    TRIGGER.format("event_trigger", "SECURITY DEFINER SET search_path = ''"),
     "CREATE AGGREGATE public.total (INTEGER) (SFUNC = int4pl, STYPE = INTEGER)",
     PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child (a)",
     PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child (a, b)",

@@ -5,13 +5,19 @@ from typing import Any, Final
 
 from typedsql.tools.catalog_rules.finding import CatalogFinding
 
+# The names in a parsed body were settled when it was made. What returns trigger or event_trigger
+# cannot be called; a role that may make a table, if only a temporary one, can still put a trigger
+# function on it, which no API lets it do.
 _FUNCTIONS: Final = """
 SELECT
     format(
         '%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)
     ) AS name,
     CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
+    p.prosqlbody IS NOT NULL AS is_parsed,
     p.prosecdef AS is_definer,
+    p.prorettype IN ('pg_catalog.trigger'::REGTYPE, 'pg_catalog.event_trigger'::REGTYPE)
+    AS is_trigger,
     p.proacl IS NULL OR EXISTS (
         SELECT FROM pg_catalog.aclexplode(p.proacl) AS a
         WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'
@@ -43,7 +49,7 @@ def _of_function(row: Any) -> Iterator[CatalogFinding]:
     name: str = row["name"]
     called = f"the {row['kind']} {name}"
     path: str | None = row["search_path"]
-    if not is_safe_path(path):
+    if not row["is_parsed"] and not is_safe_path(path):
         told = "takes its caller's search_path" if path is None else f"has search_path {path}"
         yield CatalogFinding(
             rule="search-path",
@@ -52,7 +58,7 @@ def _of_function(row: Any) -> Iterator[CatalogFinding]:
             advice=f"in a migration: ALTER ROUTINE {name} SET search_path = '', and name every "
             "schema in it",
         )
-    if row["is_definer"] and row["is_public"]:
+    if row["is_definer"] and row["is_public"] and not row["is_trigger"]:
         yield CatalogFinding(
             rule="public-definer",
             object=name,
