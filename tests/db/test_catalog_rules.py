@@ -82,6 +82,11 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
     ("definer-view", "public.m", f"{MATERIALIZED} GRANT SELECT (id) ON public.m TO authenticated"),
     ("definer-view", "public.m", f"{MATERIALIZED} GRANT SELECT ON public.m TO PUBLIC"),
     ("public-policy", "p", "CREATE POLICY p ON public.alerts FOR SELECT USING (FALSE)"),
+    (
+        "per-row-identity",
+        "p",
+        "CREATE POLICY p ON public.alerts AS RESTRICTIVE USING (auth.uid() = user_id)",
+    ),
     ("per-row-identity", "p", POLICY.format("SELECT", "USING (auth.uid() = user_id)")),
     ("per-row-identity", "p", POLICY.format("INSERT", "WITH CHECK (user_id = auth.uid())")),
     (
@@ -254,6 +259,7 @@ async def test_what_is_advised_for_a_function_or_procedure_can_be_run(
 
 
 NEAR_MISSES: Final = [
+    "CREATE POLICY p ON public.alerts AS RESTRICTIVE FOR SELECT USING (FALSE)",
     "CREATE TABLE auth.elsewhere (a INTEGER)",
     "CREATE TEMPORARY TABLE t (a INTEGER)",
     "CREATE VIEW public.v WITH (security_invoker) AS SELECT 1 AS a",

@@ -6,11 +6,12 @@ from typing import Any, Final
 from typedsql.tools.catalog_rules.finding import CatalogFinding
 from typedsql.tools.proof.node_tree import Node, is_list, read_node_tree
 
+# A restrictive policy takes rows away: the more roles it is for, the better.
 _POLICIES: Final = """
 SELECT
     format('%I', p.polname) AS name,
     format('%I.%I', n.nspname, c.relname) AS relation,
-    0 = ANY (p.polroles) AS is_public,
+    p.polpermissive AND 0 = ANY (p.polroles) AS is_public,
     CAST(p.polqual AS TEXT) AS using_tree,
     CAST(p.polwithcheck AS TEXT) AS check_tree
 FROM pg_catalog.pg_policy AS p
