@@ -5,6 +5,8 @@ from typing import Final
 import asyncpg
 import pytest
 
+from tests.db.identities import as_role, claims_of
+from tests.queries.accounts import ALICE
 from typedsql.tools.catalog_rules import CatalogFinding, catalog_findings
 from typedsql.tools.catalog_rules.functions import is_safe_path
 from whaledb.project import PROJECT
@@ -40,9 +42,7 @@ FUNCTION: Final = (
     "CREATE FUNCTION public.f(x INTEGER) RETURNS INTEGER LANGUAGE sql {} AS 'SELECT 1';"
 )
 REVOKE: Final = "REVOKE ALL ON FUNCTION public.f(INTEGER) FROM PUBLIC;"
-TRIGGER: Final = (
-    "CREATE FUNCTION public.g() RETURNS {} LANGUAGE plpgsql {} AS 'BEGIN END'"
-)
+TRIGGER: Final = "CREATE FUNCTION public.g() RETURNS {} LANGUAGE plpgsql {} AS 'BEGIN END'"
 ASKING: Final = """
 CREATE FUNCTION public.is_mine(owner UUID) RETURNS BOOLEAN LANGUAGE sql STABLE
 SET search_path = '' {};
@@ -113,6 +113,12 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
         "per-row-identity",
         "p",
         POLICY.format("SELECT", "USING (CASE WHEN enabled THEN user_id IN (auth.uid()) END)"),
+    ),
+    ("per-row-identity", "p", POLICY.format("SELECT", "USING (auth.uid() IN (SELECT user_id))")),
+    (
+        "per-row-identity",
+        "p",
+        POLICY.format("SELECT", "USING (auth.uid() IN (SELECT gen_random_uuid()))"),
     ),
     # In a sub-select that each row is put into, or that reads a table.
     ("per-row-identity", "p", POLICY.format("SELECT", "USING ((SELECT auth.uid() = user_id))")),
@@ -271,6 +277,10 @@ NEAR_MISSES: Final = [
     POLICY.format("SELECT", "USING ((SELECT current_setting('app.all', TRUE)) = 'on')"),
     POLICY.format("SELECT", "USING (current_user = 'authenticated' AND lower('X') = 'x')"),
     POLICY.format("SELECT", "USING ((SELECT (SELECT auth.uid())) = user_id)"),
+    POLICY.format(
+        "SELECT",
+        "USING (alert_type = ANY (ARRAY(SELECT jsonb_array_elements_text(auth.jwt() -> 'x'))))",
+    ),
     # A column of the sub-select's own, however deep it is used.
     POLICY.format(
         "SELECT",
@@ -323,6 +333,93 @@ NEAR_MISSES: Final = [
 async def test_what_is_right_is_not_found(rolled_back: asyncpg.Connection, statement: str) -> None:
     await rolled_back.execute(statement)
     assert await found(rolled_back) == []
+
+
+COUNTED: Final = """
+CREATE SCHEMA private;
+CREATE FUNCTION private.me() RETURNS TEXT LANGUAGE plpgsql STABLE
+AS 'BEGIN RETURN auth.uid()::TEXT; END';
+CREATE FUNCTION private.teams() RETURNS SETOF TEXT LANGUAGE plpgsql STABLE
+AS 'BEGIN RETURN QUERY SELECT auth.uid()::TEXT; END';
+CREATE TABLE public.t (team TEXT, kind TEXT);
+INSERT INTO public.t SELECT n, n FROM generate_series(1, 40) AS n;
+CREATE TABLE public.m (team TEXT, member TEXT);
+INSERT INTO public.m SELECT n, n FROM generate_series(1, 40) AS n;
+ANALYZE public.t, public.m;
+ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.m ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_of_it ON public.m TO authenticated USING (TRUE);
+GRANT USAGE ON SCHEMA private TO authenticated;
+GRANT SELECT ON public.t, public.m TO authenticated;
+"""
+CALLS: Final = """
+SELECT coalesce(sum(pg_stat_get_xact_function_calls(f)), 0)::INTEGER
+FROM unnest('{private.me,private.teams}'::REGPROC[]) AS f
+"""
+
+
+async def calls_under(connection: asyncpg.Connection, condition: str) -> int:
+    """How often a policy's functions are called for all rows of a table."""
+    await connection.execute(COUNTED)
+    await connection.execute(f"CREATE POLICY p ON public.t TO authenticated USING ({condition})")
+    await connection.execute("SET LOCAL track_functions = 'all'")
+    async with as_role(connection, "authenticated", claims=claims_of(str(ALICE))):
+        await connection.execute("SELECT FROM public.t")
+        calls: int = await connection.fetchval(CALLS)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "team = (SELECT private.me())",
+        "team IN (SELECT private.me())",
+        "team NOT IN (SELECT private.me())",
+        "team IN (SELECT private.teams())",
+        "team = ANY (ARRAY(SELECT private.teams()))",
+        "(team, kind) IN (SELECT private.me(), 'x')",
+        "(team, kind) = (SELECT private.me(), 'x')",
+        "team <> ALL (SELECT private.teams())",
+        "team < ANY (SELECT private.teams())",
+        "EXISTS (SELECT WHERE private.me() = 'x')",
+        "CASE WHEN kind = '1' THEN TRUE ELSE team IN (SELECT private.me()) END",
+        "team IN (SELECT s.x FROM (SELECT private.me() AS x) AS s)",
+        "team IN (SELECT x FROM private.teams() AS x WHERE x <> 'x')",
+        "team IN (SELECT private.me() UNION SELECT 'x')",
+        "team IN (SELECT m.team FROM public.m WHERE m.member = (SELECT private.me()))",
+        "EXISTS (SELECT FROM public.m WHERE m.team = t.team"
+        " AND m.member = ANY (ARRAY(SELECT private.teams())))",
+    ],
+)
+async def test_a_sub_select_that_no_row_has_a_say_in_calls_once(
+    rolled_back: asyncpg.Connection, condition: str
+) -> None:
+    assert await calls_under(rolled_back, condition) == 1
+    assert await found(rolled_back) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "team = private.me()",
+        "private.me() IN (SELECT m.team FROM public.m)",
+        "private.me() || team IN (SELECT private.teams())",
+        "(private.me(), team) IN (SELECT 'x', kind)",
+        "team IN (SELECT private.me() || kind)",
+        "team = ANY (ARRAY(SELECT private.me() || kind))",
+        "EXISTS (SELECT WHERE private.me() < team)",
+        "team IN (SELECT s.x FROM (SELECT private.me() || kind AS x) AS s)",
+        "team = (SELECT 'x' UNION SELECT m.team FROM public.m WHERE m.member = private.me())",
+        "team IN (SELECT m.team FROM (SELECT private.me() AS x) AS s, public.m"
+        " WHERE s.x || m.team = m.member)",
+        # Which PostgreSQL makes a join with what surrounds it.
+        "team IN (SELECT m.team FROM public.m WHERE m.member IN (SELECT private.me()))",
+        "EXISTS (SELECT FROM public.m WHERE m.member IN (SELECT private.me()))",
+    ],
+)
+async def test_another_calls_for_each_row(rolled_back: asyncpg.Connection, condition: str) -> None:
+    assert await calls_under(rolled_back, condition) >= 40
+    assert {finding.rule for finding in await found(rolled_back)} == {"per-row-identity"}
 
 
 async def test_an_index_of_one_partition_is_found_and_those_of_all_are_not(

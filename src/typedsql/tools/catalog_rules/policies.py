@@ -37,8 +37,8 @@ WHERE
     )
 """
 
-# Of enum SubLinkType in PostgreSQL's primnodes.h: (SELECT ...) as one value.
-_EXPR_SUBLINK: Final = 4
+# Of enum SubLinkType in PostgreSQL's primnodes.h: IN (SELECT ...) and = ANY (SELECT ...).
+_ANY_SUBLINK: Final = 2
 
 
 async def policy_findings(connection: Any, exposed: Sequence[str]) -> list[CatalogFinding]:
@@ -73,32 +73,54 @@ def _of_policy(row: Any, functions: Mapping[int, str]) -> Iterator[CatalogFindin
             )
 
 
-def _called_per_row(value: Any, functions: Mapping[int, str]) -> Iterator[str]:
-    """The functions called in an expression, but for those in a sub-select that runs once."""
+def _called_per_row(
+    value: Any, functions: Mapping[int, str], *, nested: bool = False
+) -> Iterator[str]:
+    """The functions called in an expression, but for those in a sub-select that runs once.
+
+    `nested` is what a sub-select holds.
+    """
     if is_list(value):
         for item in value:
-            yield from _called_per_row(item, functions)
+            yield from _called_per_row(item, functions, nested=nested)
     if not isinstance(value, Node):
         return
-    if value.kind == "SUBLINK" and _runs_once(value):
+    if value.kind == "SUBLINK" and _runs_once(value, nested=nested):
+        # What a row is compared with the sub-select by is no part of that.
+        yield from _called_per_row(value.node("testexpr"), functions, nested=nested)
+        yield from _called_by_own_rows(value.the("subselect"), functions)
         return
     if value.kind == "FUNCEXPR" and value.number("funcid") in functions:
         yield functions[value.number("funcid")]
     for field in value.fields.values():
-        yield from _called_per_row(field, functions)
+        yield from _called_per_row(field, functions, nested=nested or value.kind == "QUERY")
 
 
-def _runs_once(sublink: Node) -> bool:
-    """Whether a sub-select is one value, read from no table, that no row has a say in.
+def _runs_once(sublink: Node, *, nested: bool) -> bool:
+    """Whether no row has a say in a sub-select, so that it is kept as an InitPlan or a table.
 
-    One that reads a table may run once as well, but calls for each row of that.
+    IN and ANY of a sub-select's own WHERE are made a join, whose condition calls for each row.
     """
-    query = sublink.the("subselect")
-    return (
-        sublink.number("subLinkType") == _EXPR_SUBLINK
-        and not query.the("jointree").items("fromlist")
-        and not _reaches_out(query, 0)
-    )
+    any_of_nested = nested and sublink.number("subLinkType") == _ANY_SUBLINK
+    return not any_of_nested and not _reaches_out(sublink.the("subselect"), 0)
+
+
+def _called_by_own_rows(query: Node, functions: Mapping[int, str]) -> Iterator[str]:
+    """The functions that a query which runs once still calls for each row that it reads.
+
+    What it reads alone, a sub-select or a function, is run once itself; joined to others, it may
+    be put into them.
+    """
+    read = query.the("jointree").items("fromlist")
+    is_joined = len(read) > 1 or any(item.kind != "RANGETBLREF" for item in read)
+    for name, field in query.fields.items() if read else ():
+        if name != "rtable" or is_joined:
+            yield from _called_per_row(field, functions, nested=True)
+    # Those of UNION are among them.
+    for entry in () if is_joined else query.nodes("rtable"):
+        inner = entry.fields.get("subquery")
+        if isinstance(inner, Node):
+            yield from _called_by_own_rows(inner, functions)
 
 
 def _reaches_out(value: Any, depth: int) -> bool:
