@@ -51,6 +51,13 @@ MEMBERS: Final = """
 CREATE TABLE public.members (team UUID, member UUID);
 ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 """
+WRAPPERS: Final = """
+CREATE SCHEMA private;
+CREATE FUNCTION private.me() RETURNS UUID LANGUAGE sql STABLE SET search_path = '' {};
+CREATE FUNCTION private."Again"() RETURNS UUID LANGUAGE sql STABLE SET search_path = '' {};
+CREATE FUNCTION private.is_mine(owner UUID) RETURNS BOOLEAN LANGUAGE sql STABLE
+SET search_path = '' {};
+""" + POLICY.format("SELECT", "USING (private.is_mine(user_id))")
 MATERIALIZED: Final = (
     "CREATE MATERIALIZED VIEW public.m AS SELECT id, user_id FROM public.alerts;"
     " REVOKE ALL ON public.m FROM PUBLIC, anon, authenticated;"
@@ -148,6 +155,40 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
         "p",
         ASKING.format("RETURN owner = auth.uid()")
         + POLICY.format("SELECT", "USING (public.is_mine(user_id))"),
+    ),
+    (
+        "per-row-identity",
+        "p",
+        WRAPPERS.format(
+            "AS 'SELECT auth.uid()'",
+            "AS 'SELECT private.me()'",
+            """AS 'SELECT owner = "private" . "Again" ()'""",
+        ),
+    ),
+    (
+        "per-row-identity",
+        "p",
+        WRAPPERS.format(
+            "RETURN auth.uid()", "RETURN private.me()", 'RETURN owner = private."Again"()'
+        ),
+    ),
+    (
+        "per-row-identity",
+        "p",
+        WRAPPERS.format(
+            """AS 'SELECT "auth"."uid"()'""",
+            "RETURN private.me()",
+            """AS 'SELECT owner = PRIVATE."Again"()'""",
+        ),
+    ),
+    (
+        "per-row-identity",
+        "p",
+        WRAPPERS.format(
+            "RETURN NULL::UUID",
+            "RETURN nullif(current_setting('app.user', TRUE), '')::UUID",
+            """AS 'SELECT owner = "pg_catalog".current_setting(''app.user'', TRUE)::UUID'""",
+        ),
     ),
     ("search-path", "public.f(x integer)", FUNCTION.format("")),
     ("search-path", "public.f(x integer)", FUNCTION.format("SET work_mem = '8MB'")),
@@ -294,6 +335,20 @@ NEAR_MISSES: Final = [
         " WHERE m.team = user_id AND m.member = (SELECT auth.uid())))",
     ),
     ASKING.format("AS 'SELECT owner = (SELECT auth.uid())'"),
+    # Other functions, by names that are nearly the same.
+    WRAPPERS.format(
+        "AS 'SELECT auth.uid()'",
+        "RETURN gen_random_uuid()",
+        "AS 'SELECT private.\"Again\"() = owner'",
+    ),
+    "CREATE SCHEMA other; CREATE SCHEMA xauth;"
+    "CREATE FUNCTION other.me() RETURNS UUID LANGUAGE sql RETURN gen_random_uuid();"
+    "CREATE FUNCTION xauth.uid() RETURNS UUID LANGUAGE sql RETURN gen_random_uuid();"
+    + WRAPPERS.format(
+        "AS 'SELECT auth.uid()'",
+        "AS 'SELECT coalesce(other.me(), xauth.uid())'",
+        "AS 'SELECT private.\"Again\"() = owner'",
+    ),
     FUNCTION.format("SET search_path = ''"),
     FUNCTION.format("SET search_path = pg_catalog, pg_temp"),
     FUNCTION.format("SECURITY DEFINER SET search_path = ''") + REVOKE,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from typedsql.tools.catalog_rules.finding import CatalogFinding
+from typedsql.tools.catalog_rules.identity import identity_functions
 from typedsql.tools.proof.node_tree import Node, is_list, read_node_tree
 
 # A restrictive policy takes rows away: the more roles it is for, the better.
@@ -20,31 +21,13 @@ INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY ($1)
 """
 
-# Those of Supabase's auth schema, what they read, and what somebody wrote around either. They are
-# all functions of a statement's settings, and cost as much as a function call for each row.
-_IDENTITY_FUNCTIONS: Final = r"""
-SELECT p.oid, format('%I.%I()', n.nspname, p.proname) AS name
-FROM pg_catalog.pg_proc AS p
-INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE
-    (n.nspname = 'auth' AND p.proname IN ('uid', 'role', 'jwt', 'email'))
-    OR (n.nspname = 'pg_catalog' AND p.proname = 'current_setting')
-    OR (
-        n.nspname NOT IN ('pg_catalog', 'information_schema')
-        AND p.prokind = 'f'
-        AND concat(p.prosrc, pg_catalog.pg_get_function_sqlbody(p.oid))
-        ~* '\m(auth\s*\.\s*(uid|role|jwt|email)|current_setting)\s*\('
-    )
-"""
-
 # Of enum SubLinkType in PostgreSQL's primnodes.h: IN (SELECT ...) and = ANY (SELECT ...).
 _ANY_SUBLINK: Final = 2
 
 
 async def policy_findings(connection: Any, exposed: Sequence[str]) -> list[CatalogFinding]:
     """Of the policies on tables of exposed schemas."""
-    rows = await connection.fetch(_IDENTITY_FUNCTIONS)
-    functions = {row["oid"]: row["name"] for row in rows}
+    functions = await identity_functions(connection)
     found: list[CatalogFinding] = []
     for row in await connection.fetch(_POLICIES, exposed):
         found += _of_policy(row, functions)
