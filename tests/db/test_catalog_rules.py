@@ -233,6 +233,22 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
         "child_fkey",
         PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child (a) WHERE b IS NULL",
     ),
+    *(
+        (
+            "foreign-key-index",
+            "child_fkey",
+            PARENT
+            + KEY.format("a", "x")
+            + f"CREATE INDEX ON public.child (a, b) WHERE {condition}",
+        )
+        for condition in [
+            "a IS NOT NULL AND b IS NOT NULL",
+            "a IS NOT NULL OR b IS NOT NULL",
+            "a IS NULL",
+            "NOT (a IS NOT NULL)",
+            "nullif(a, b) IS NOT NULL",
+        ]
+    ),
     (
         "foreign-key-index",
         "child_fkey",
@@ -365,6 +381,16 @@ NEAR_MISSES: Final = [
     PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child USING hash (a)",
     PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child (a) WHERE a IS NOT NULL",
     PARENT + KEY.format("a, b", "x, y") + "CREATE INDEX ON public.child (b, a)",
+    *(
+        PARENT
+        + KEY.format("a, b", "x, y")
+        + f"CREATE INDEX ON public.child (a, b) WHERE {condition}"
+        for condition in [
+            "b IS NOT NULL",
+            "a IS NOT NULL AND b IS NOT NULL",
+            "(b IS NOT NULL) AND (a IS NOT NULL AND (b IS NOT NULL))",
+        ]
+    ),
     NARROW.format("(conditions)", "USING hash (conditions)"),
     NARROW.format("(updated_at)", "(updated_at DESC)"),
     NARROW.format("(updated_at)", "(updated_at NULLS FIRST)"),
@@ -388,6 +414,18 @@ NEAR_MISSES: Final = [
 async def test_what_is_right_is_not_found(rolled_back: asyncpg.Connection, statement: str) -> None:
     await rolled_back.execute(statement)
     assert await found(rolled_back) == []
+
+
+async def test_a_foreign_key_that_is_not_enforced_needs_no_index(
+    rolled_back: asyncpg.Connection,
+) -> None:
+    if rolled_back.get_server_version().major < 18:
+        pytest.skip("NOT ENFORCED is of PostgreSQL 18")
+    await rolled_back.execute(PARENT + KEY.format("a", "x"))
+    await rolled_back.execute("ALTER TABLE public.child ALTER CONSTRAINT child_fkey NOT ENFORCED")
+    assert await found(rolled_back) == []
+    await rolled_back.execute("ALTER TABLE public.child ALTER CONSTRAINT child_fkey ENFORCED")
+    assert [finding.rule for finding in await found(rolled_back)] == ["foreign-key-index"]
 
 
 COUNTED: Final = """

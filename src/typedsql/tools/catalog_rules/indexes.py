@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from typedsql.tools.catalog_rules.finding import CatalogFinding
+from typedsql.tools.proof.node_tree import Node, read_node_tree
 
-# Rows are found by equality of all columns of the key, in whatever order an index has them; that
-# implies that none of them is NULL.
+# Rows are found by equality of all columns of the key, in whatever order an index has them. Nothing
+# is looked for where a key is NOT ENFORCED, which a release before 18 has no column for.
 _FOREIGN_KEYS: Final = """
 SELECT
     format('%I', k.conname) AS name,
@@ -18,16 +19,11 @@ SELECT
         FROM unnest(k.conkey) WITH ORDINALITY AS u (attnum, position)
         INNER JOIN pg_catalog.pg_attribute AS a
             ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-    ) AS columns
-FROM pg_catalog.pg_constraint AS k
-INNER JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
-INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE
-    k.contype = 'f'
-    AND k.conparentid = 0
-    AND n.nspname = ANY ($1)
-    AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_index AS i
+    ) AS columns,
+    k.conkey AS key,
+    ARRAY(
+        SELECT CAST(i.indpred AS TEXT)
+        FROM pg_catalog.pg_index AS i
         INNER JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
         INNER JOIN pg_catalog.pg_am AS m ON m.oid = ic.relam
         WHERE
@@ -36,19 +32,19 @@ WHERE
             AND m.amname IN ('btree', 'hash')
             AND i.indnkeyatts >= cardinality(k.conkey)
             AND (CAST(i.indkey AS INT2[]))[0:cardinality(k.conkey) - 1] @> k.conkey
-            AND (
-                i.indpred IS NULL
-                OR EXISTS (
-                    SELECT FROM pg_catalog.pg_attribute AS a
-                    WHERE
-                        a.attrelid = k.conrelid
-                        AND a.attnum = ANY (k.conkey)
-                        AND pg_get_expr(i.indpred, i.indrelid)
-                        = format('(%I IS NOT NULL)', a.attname)
-                )
-            )
-    )
+    ) AS predicates
+FROM pg_catalog.pg_constraint AS k
+INNER JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE
+    k.contype = 'f'
+    AND k.conparentid = 0
+    AND n.nspname = ANY ($1)
+    AND coalesce(CAST(to_jsonb(k) ->> 'conenforced' AS BOOLEAN), TRUE)
 """
+
+# Of enum NullTestType in PostgreSQL's primnodes.h.
+_IS_NOT_NULL: Final = 1
 
 # One that an exclusion constraint needs replaces none and is replaced by none.
 _INDEXES: Final = """
@@ -134,6 +130,7 @@ async def index_findings(connection: Any, schemas: Sequence[str]) -> list[Catalo
             advice=f"in a migration: CREATE INDEX ON {row['relation']} ({row['columns']})",
         )
         for row in await connection.fetch(_FOREIGN_KEYS, schemas)
+        if not any(_has_whole_key(predicate, row["key"]) for predicate in row["predicates"])
     ]
     by_table: dict[tuple[str, str], list[_Index]] = {}
     for row in await connection.fetch(_INDEXES, schemas):
@@ -142,6 +139,28 @@ async def index_findings(connection: Any, schemas: Sequence[str]) -> list[Catalo
     for indexes in by_table.values():
         found += _superfluous(indexes)
     return found
+
+
+def _has_whole_key(predicate: str | None, key: Sequence[int]) -> bool:
+    """Whether an index has every row whose key is not NULL in any column, as none is that refers.
+
+    True for one without a predicate, and for one that leaves out NULLs of columns of the key.
+    """
+    return predicate is None or _leaves_out_nulls(read_node_tree(predicate), key)
+
+
+def _leaves_out_nulls(condition: Any, key: Sequence[int]) -> bool:
+    if not isinstance(condition, Node):
+        return False
+    if condition.kind == "BOOLEXPR" and condition.text("boolop") == "and":
+        return all(_leaves_out_nulls(each, key) for each in condition.items("args"))
+    if condition.kind != "NULLTEST" or condition.number("nulltesttype") != _IS_NOT_NULL:
+        return False
+    # Of a composite value it says that no field is NULL, which equality does not imply.
+    column = condition.the("arg")
+    return (
+        not condition.flag("argisrow") and column.kind == "VAR" and column.number("varattno") in key
+    )
 
 
 def _superfluous(indexes: Sequence[_Index]) -> Iterator[CatalogFinding]:
