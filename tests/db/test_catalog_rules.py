@@ -58,6 +58,14 @@ CREATE FUNCTION private."Again"() RETURNS UUID LANGUAGE sql STABLE SET search_pa
 CREATE FUNCTION private.is_mine(owner UUID) RETURNS BOOLEAN LANGUAGE sql STABLE
 SET search_path = '' {};
 """ + POLICY.format("SELECT", "USING (private.is_mine(user_id))")
+BENEATH: Final = """
+CREATE SCHEMA private;
+CREATE VIEW private.a {} AS SELECT id FROM public.alerts;
+CREATE VIEW private.b {} AS SELECT id FROM private.a;
+CREATE VIEW public.c WITH (security_invoker) AS SELECT id FROM private.b;
+GRANT SELECT ON private.{} TO authenticated;
+"""
+INVOKER: Final = "WITH (security_invoker)"
 MATERIALIZED: Final = (
     "CREATE MATERIALIZED VIEW public.m AS SELECT id, user_id FROM public.alerts;"
     " REVOKE ALL ON public.m FROM PUBLIC, anon, authenticated;"
@@ -88,6 +96,8 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
     ("definer-view", "public.m", f"{MATERIALIZED} GRANT SELECT ON public.m TO anon"),
     ("definer-view", "public.m", f"{MATERIALIZED} GRANT SELECT (id) ON public.m TO authenticated"),
     ("definer-view", "public.m", f"{MATERIALIZED} GRANT SELECT ON public.m TO PUBLIC"),
+    ("definer-view", "private.b", BENEATH.format(INVOKER, "", "b")),
+    ("definer-view", "private.a", BENEATH.format("", INVOKER, "a")),
     ("public-policy", "p", "CREATE POLICY p ON public.alerts FOR SELECT USING (FALSE)"),
     (
         "per-row-identity",
@@ -322,6 +332,11 @@ async def test_what_is_advised_for_a_function_or_procedure_can_be_run(
 
 
 NEAR_MISSES: Final = [
+    # Reading as its reader, closed to the API's roles, out of reach, or the server's own.
+    BENEATH.format(INVOKER, INVOKER, "a"),
+    BENEATH.format("", INVOKER, "b"),
+    BENEATH.format("", INVOKER, "a") + "DROP VIEW public.c",
+    "CREATE VIEW public.c WITH (security_invoker) AS SELECT tablename FROM pg_catalog.pg_tables",
     "CREATE POLICY p ON public.alerts AS RESTRICTIVE FOR SELECT USING (FALSE)",
     "CREATE TABLE auth.elsewhere (a INTEGER)",
     "CREATE TEMPORARY TABLE t (a INTEGER)",
