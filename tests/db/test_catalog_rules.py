@@ -208,7 +208,12 @@ MISTAKES: Final[list[tuple[str, str, str]]] = [
         "public.g()",
         "CREATE PROCEDURE public.g() LANGUAGE plpgsql AS 'BEGIN END'",
     ),
-    ("search-path", "public.g()", TRIGGER.format("trigger", "SECURITY DEFINER")),
+    ("search-path", "public.g()", TRIGGER.format("event_trigger", "SECURITY DEFINER")),
+    (
+        "public-definer",
+        "public.g()",
+        TRIGGER.format("trigger", "SECURITY DEFINER SET search_path = ''"),
+    ),
     (
         "public-definer",
         "public.f()",
@@ -388,7 +393,6 @@ NEAR_MISSES: Final = [
     + "GRANT EXECUTE ON FUNCTION public.f(INTEGER) TO authenticated",
     "CREATE FUNCTION public.f() RETURNS INTEGER LANGUAGE sql RETURN 1",
     "CREATE PROCEDURE public.g() LANGUAGE sql BEGIN ATOMIC SELECT 1; END",
-    TRIGGER.format("trigger", "SECURITY DEFINER SET search_path = ''"),
     TRIGGER.format("event_trigger", "SECURITY DEFINER SET search_path = ''"),
     "CREATE AGGREGATE public.total (INTEGER) (SFUNC = int4pl, STYPE = INTEGER)",
     PARENT + KEY.format("a", "x") + "CREATE INDEX ON public.child (a)",

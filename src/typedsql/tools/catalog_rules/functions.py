@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from typedsql.tools.catalog_rules.finding import CatalogFinding
 
-# The names in a parsed body were settled when it was made. What returns trigger or event_trigger
-# cannot be called; a role that may make a table, if only a temporary one, can still put a trigger
-# function on it, which no API lets it do.
+# The names in a parsed body were settled when it was made. What returns event_trigger nobody calls
+# who is no superuser; a trigger's function is called by whoever puts it on a temporary table, and
+# is in need of no grant where it belongs.
 _FUNCTIONS: Final = """
 SELECT
     format(
@@ -16,8 +16,7 @@ SELECT
     CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
     p.prosqlbody IS NOT NULL AS is_parsed,
     p.prosecdef AS is_definer,
-    p.prorettype IN ('pg_catalog.trigger'::REGTYPE, 'pg_catalog.event_trigger'::REGTYPE)
-    AS is_trigger,
+    p.prorettype = 'pg_catalog.event_trigger'::REGTYPE AS is_event_trigger,
     p.proacl IS NULL OR EXISTS (
         SELECT FROM pg_catalog.aclexplode(p.proacl) AS a
         WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'
@@ -58,7 +57,7 @@ def _of_function(row: Any) -> Iterator[CatalogFinding]:
             advice=f"in a migration: ALTER ROUTINE {name} SET search_path = '', and name every "
             "schema in it",
         )
-    if row["is_definer"] and row["is_public"] and not row["is_trigger"]:
+    if row["is_definer"] and row["is_public"] and not row["is_event_trigger"]:
         yield CatalogFinding(
             rule="public-definer",
             object=name,
