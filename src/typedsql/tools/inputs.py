@@ -20,6 +20,7 @@ DIGEST_LENGTH: Final = 32
 _ANALYSING: Final = (
     "arguments.py",
     "codecs.py",
+    "digits.py",
     "directives.py",
     "fitting.py",
     "identifiers.py",
