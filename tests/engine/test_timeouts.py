@@ -53,6 +53,9 @@ LATE = {
     "change_without_parameters": (),
 }
 
+CANCELLED_WITHIN_S = 15.0
+"""Half of what the statements would take."""
+
 MAY_BE_STORED = (
     ", perhaps after it was stored: look before running it again, unless it may be stored twice"
 )
@@ -80,6 +83,13 @@ async def at_work(connection: asyncpg.Connection) -> int:
     return found
 
 
+async def until_nothing_works(connection: asyncpg.Connection) -> None:
+    """Where the server was slow to cancel, the pool has opened another connection meanwhile."""
+    async with asyncio.timeout(CANCELLED_WITHIN_S):
+        while await at_work(connection):  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("name", LATE)
 async def test_a_late_statement_is_cancelled_and_its_connection_usable(
     folder: QueryFolder, target: ConnectionTarget, connection: asyncpg.Connection, name: str
@@ -96,7 +106,7 @@ async def test_a_late_statement_is_cancelled_and_its_connection_usable(
             assert isinstance(caught.value, OutcomeUnknown) == changes
             assert caught.value.query == f"things.{name}"
             assert await folder.bound("unlimited")(db, 0) == ""
-            assert await at_work(connection) == 0
+            await until_nothing_works(connection)
 
 
 async def test_without_a_limit_the_server_works_on(
