@@ -361,10 +361,7 @@ async def test_what_a_function_has_set_for_the_session_ends_as_well(
         )
         await connection.fetchval(STAY)
     left = tuple(await connection.fetchrow(STAYED))
-    assert left == (
-        *("authenticated", ALICE, "alice@example.com", "alice", "123kB", "mine"),
-        1,
-    )
+    assert left == ("authenticated", ALICE, "alice@example.com", "alice", "123kB", "mine", 1)
     await connection.execute("RESET ROLE; SELECT pg_advisory_unlock_all()")
 
 
